@@ -1,0 +1,1 @@
+"""What more than one program needs: words, keys, plans, contracts, and the registry's SQL."""

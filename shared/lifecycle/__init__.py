@@ -1,0 +1,1 @@
+"""Pure tables of states: what may follow what."""

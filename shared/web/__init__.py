@@ -1,0 +1,1 @@
+"""What every HTTP face shares: problems and request ids."""
