@@ -1,0 +1,1 @@
+"""Running Loam: images, gateway, and the whole of it on one machine."""
