@@ -4,22 +4,13 @@ pydantic-settings ignores a misspelt environment variable, even with `extra="for
 nothing is worse than a program that does not start.
 """
 
-import difflib
-import os
 from typing import Any, Self
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.kernel.errors import AppError
+from shared.kernel.setting_names import UnknownSetting, refuse_unknown
 
-
-class UnknownSetting(AppError):
-    """An environment variable carries the program's prefix but names no setting."""
-
-    code = "unknown_setting"
-    status = 500
-    public = "There is no setting {name}. {hint}"
-    next_action = "Correct or remove the variable, then start again."
+__all__ = ["Settings", "UnknownSetting"]
 
 
 class Settings(BaseSettings):
@@ -34,11 +25,5 @@ class Settings(BaseSettings):
         Raises:
             UnknownSetting: a variable with this program's prefix names no setting.
         """
-        prefix = str(cls.model_config.get("env_prefix", "")).upper()
-        known = {f"{prefix}{name.upper()}" for name in cls.model_fields}
-        for name in sorted(os.environ):
-            if prefix and name.upper().startswith(prefix) and name.upper() not in known:
-                close = difflib.get_close_matches(name.upper(), known, n=1)
-                hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(sorted(known))}."
-                raise UnknownSetting(shown={"name": name, "hint": hint})
+        refuse_unknown(str(cls.model_config.get("env_prefix", "")).upper(), cls.model_fields)
         return cls(**given)
