@@ -13,6 +13,15 @@ from typing import Final
 
 from shared.kernel.errors import AppError
 
+SEAL: Final = "seal"
+"""Purpose: seals a key until its owner claims it. The control plane alone has it."""
+
+SIGNING: Final = "signing"
+"""Purpose: signs policies."""
+
+PROBE: Final = "probe"
+"""Purpose: what probes are derived from, for the control plane and the provisioner."""
+
 SECRET_BYTES: Final = 32
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
