@@ -22,15 +22,6 @@ SIGNING: Final = "signing"
 PROBE: Final = "probe"
 """Purpose: what probes are derived from, for the control plane and the provisioner."""
 
-SEAL: Final = "seal"
-"""Purpose: sealing a first key until it is claimed, and keying fingerprints of requests."""
-
-SIGNING: Final = "signing"
-"""Purpose: the Ed25519 seed that signs policies."""
-
-PROBE: Final = "probe"
-"""Purpose: what probes are derived from."""
-
 PURPOSES: Final = (SEAL, SIGNING, PROBE)
 """Every purpose that a new state folder needs a secret for."""
 
