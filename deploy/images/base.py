@@ -5,6 +5,8 @@ from typing import Final
 import docker
 
 from deploy.images import debian, registry
+from deploy.local import packages
+from deploy.local.trouble import Trouble
 
 PULLED: Final = "python:3.12-slim"
 
@@ -24,8 +26,8 @@ BUILT: Final = debian.Recipe(
 def ensure(client: docker.DockerClient) -> str:
     """The base image's name; one that is already here is used before any registry is asked."""
     try:
-        built = BUILT.tag(debian.packages.codename())
-    except debian.Trouble:
+        built = BUILT.tag(packages.codename())
+    except Trouble:
         built = None  # not a system whose packages we can use: only a registry helps
     if built is not None and debian.is_present(client, built):
         return built

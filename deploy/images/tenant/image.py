@@ -26,7 +26,7 @@ def ensure(client: docker.DockerClient) -> str:
         Trouble: the base, the packages or the build failed.
     """
     foundation = base.ensure(client)
-    reference = f"{REPOSITORY}:{contents.fingerprint(client.images.get(foundation).id)}"
+    reference = f"{REPOSITORY}:{contents.fingerprint(str(client.images.get(foundation).id))}"
     if not debian.is_present(client, reference):
         _build(client, foundation, reference)
     return reference
