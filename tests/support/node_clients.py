@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-SCRIPTS: Final = Path(__file__).parent.parent / "clients" / "node"
+SCRIPTS: Final = Path(__file__).parent.parent / "journeys" / "clients" / "node"
 BIN: Final = Path(sys.executable).parent
 INSTALL_SECONDS: Final = 300
 

@@ -1,0 +1,132 @@
+"""The main job's figures, taken on a stack of its own: `make bench`, or `python -m tests.bench --times 30`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import docker
+import httpx
+
+from shared.contracts.policy import DEFAULT_SCOPES, KeyGrant
+from shared.kernel.clock import SystemClock
+from shared.keys import format as key_format
+from shared.keys.verdict import KeyTable
+from tests.bench.figures import Figures, heading
+from tests.support.customer import Customer, Instance
+from tests.support.stack import Stack, running_stack
+
+MCP_HEADERS = {
+    "Accept": "application/json, text/event-stream",
+    "Content-Type": "application/json",
+    "MCP-Protocol-Version": "2025-11-25",
+}
+LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=30, help="how many subscriptions are measured")
+    times = parser.parse_args().times
+    heading()
+    key_check()
+    with running_stack() as stack:
+        subscribe_to_first_answer(stack, "starter", times, "1,500 / 3,000")
+        subscribe_to_first_answer(stack, "team", times, "– / 4,000")
+        with stack.customer() as somebody:
+            instance = somebody.instance()
+            memory(instance, "PSS of a fresh idle tenant", "45")
+            gateway(stack, instance)
+            saving_and_searching(instance)
+            first_mcp_answer(instance)
+            memory(instance, "PSS of a tenant after MCP use", "80")
+            revoking(somebody, instance, times)
+
+
+def key_check() -> None:
+    """How long a tenant's server takes to decide about a key, in a table of the largest plan."""
+    keys = [key_format.mint() for _ in range(100)]
+    table = KeyTable(
+        {
+            key_format.digest(key): KeyGrant(
+                key_id=f"key_{number}",
+                name=f"n{number}",
+                digest=key_format.digest(key),
+                scopes=DEFAULT_SCOPES,
+                not_before_ms=0,
+            )
+            for number, key in enumerate(keys)
+        }
+    )
+    clock = SystemClock()
+    Figures("key check", unit="µs", bar="100").repeat(10_000, lambda: table.admit(keys[50], clock.now())).print()
+
+
+def subscribe_to_first_answer(stack: Stack, plan: str, times: int, bar: str) -> None:
+    """From the subscription's request to the first authenticated MCP answer through TLS, key claimed in between."""
+    figures = Figures(f"subscribe → first MCP answer, {plan}", bar=bar)
+    for _ in range(times):
+        with stack.customer() as somebody:
+            with figures.timed():
+                instance = somebody.instance(plan)
+                first_mcp_answer(instance)
+            asked = somebody.call("DELETE", f"/substrates/{instance.id}").json()
+            somebody.ended(asked["operation"]["id"])
+    figures.print()
+
+
+def first_mcp_answer(instance: Instance) -> None:
+    """One authenticated MCP request."""
+    answer = instance.http.post(instance.mcp, json=LIST_TOOLS, headers={**MCP_HEADERS, **instance.authorization})
+    assert answer.status_code == 200, answer.text
+
+
+def memory(instance: Instance, what: str, bar: str) -> None:
+    """The proportional set size of the tenant's processes, without Docker's shim."""
+    pid = docker.from_env().api.inspect_container(f"loam-{instance.id}")["State"]["Pid"]
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    kilobytes = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    Figures(what, unit="MB", bar=bar, samples=[kilobytes / 1024]).print()
+
+
+def gateway(stack: Stack, instance: Instance) -> None:
+    """The same call through TLS and the gateway, and straight to the socket."""
+    through = Figures("whoami through the gateway").repeat(500, instance.whoami)
+    transport = httpx.HTTPTransport(uds=str(stack.folders(instance).live_socket))
+    with httpx.Client(transport=transport, headers=instance.authorization) as direct:
+        host = {"Host": httpx.URL(instance.url).netloc.decode()}
+        straight = Figures("whoami straight to the socket").repeat(
+            500, lambda: direct.get("http://tenant/v1/whoami", headers=host)
+        )
+    through.print()
+    straight.print()
+    added = [a - b for a, b in zip(sorted(through.samples), sorted(straight.samples), strict=True)]
+    Figures("gateway over direct socket", bar="1 (p50)", samples=added).print()
+
+
+def saving_and_searching(instance: Instance) -> None:
+    """One durable atom at a time, and one search, over HTTPS."""
+    number = iter(range(1_000_000))
+    Figures("durable save of one atom, through TLS", bar="5 (p50)").repeat(
+        200, lambda: instance.save(f"fact number {next(number)} about gardens")
+    ).print()
+    Figures("search among 200 atoms, through TLS").repeat(200, lambda: instance.search("gardens 17")).print()
+
+
+def revoking(somebody: Customer, instance: Instance, times: int) -> None:
+    """From the request to revoke until a request with the key is refused; asked once the revocation is acknowledged."""
+    figures = Figures("revoke → refused", bar="250 (p99)")
+    for number in range(times):
+        body = json.dumps({"name": f"key {number}", "scopes": ["read"]})
+        made = somebody.call(
+            "POST", f"/substrates/{instance.id}/keys", content=body, headers={"Content-Type": "application/json"}
+        ).json()
+        with figures.timed():
+            somebody.call("DELETE", f"/substrates/{instance.id}/keys/{made['key']['id']}")
+            refused = instance.whoami(key=made["secret"])
+        assert refused.status_code == 401, refused.text
+    figures.print()
+
+
+if __name__ == "__main__":
+    main()
