@@ -1,0 +1,1 @@
+"""The tenant's server: memory over REST and MCP, on two unix sockets."""

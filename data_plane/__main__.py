@@ -1,0 +1,26 @@
+"""`python -m data_plane`: a tenant's server."""
+
+import sys
+
+import uvloop
+
+from data_plane.server import run
+from data_plane.settings import TenantSettings
+from shared.kernel import logs
+from shared.kernel.errors import AppError
+
+
+def main() -> int:
+    """Serve until SIGTERM. 78 (EX_CONFIG of sysexits.h) when the settings are wrong."""
+    try:
+        settings = TenantSettings.load()
+    except AppError as refused:
+        sys.stderr.write(f"{refused.detail} {refused.next_step}\n")
+        return 78
+    logs.configure("data_plane", level=settings.log_level)
+    uvloop.run(run(settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

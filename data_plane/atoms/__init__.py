@@ -1,0 +1,1 @@
+"""What an atom is, and which ones are refused. Pure: no clock, no database."""

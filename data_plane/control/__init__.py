@@ -1,0 +1,1 @@
+"""The control socket's face: policy and status, for the provisioner."""

@@ -1,0 +1,1 @@
+"""Finding atoms for a question."""

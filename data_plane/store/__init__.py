@@ -1,0 +1,1 @@
+"""The tenant's SQLite database: one module a table."""
