@@ -31,8 +31,8 @@ def main() -> None:
     heading()
     key_check()
     with running_stack() as stack:
-        subscribe_to_first_answer(stack, "starter", times, "1,500 / 3,000")
-        subscribe_to_first_answer(stack, "team", times, "– / 4,000")
+        subscribe_to_first_answer(stack, "starter", times, "1,500 / 3,000 (p50 / p95)")
+        subscribe_to_first_answer(stack, "team", times, "4,000 (p95)")
         with stack.customer() as somebody:
             instance = somebody.instance()
             memory(instance, "PSS of a fresh idle tenant", "45")

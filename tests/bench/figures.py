@@ -55,8 +55,9 @@ def heading() -> None:
         platform.processor(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    system = f"Linux {platform.release()}, Python {platform.python_version()}"
     sys.stdout.write(
-        f"{os.cpu_count()} × {model}, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}\n\n"
+        f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {system}\n\n"
         "| what | p50 | p95 | p99 | unit | n | bar |\n| --- | --- | --- | --- | --- | --- | --- |\n"
     )
 
