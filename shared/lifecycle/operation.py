@@ -26,6 +26,7 @@ class Event(StrEnum):
     GAVE_UP = "gave_up"
     CANCELED = "canceled"
     RETRIED = "retried"
+    """Its owner wants it begun anew."""
 
 
 ACTIVE: Final = frozenset({Status.QUEUED, Status.RUNNING})
@@ -45,7 +46,7 @@ TABLE: Final[Mapping[Status, Mapping[Event, Status]]] = {
     },
     Status.FAILED: {Event.RETRIED: Status.QUEUED},
     Status.SUCCEEDED: {},
-    Status.CANCELED: {},
+    Status.CANCELED: {Event.RETRIED: Status.QUEUED},
 }
 
 

@@ -17,6 +17,7 @@ class Member:
     password_hash: str
     role: str
     created_at: datetime
+    email_confirmed_at: datetime | None = None
 
     def __repr__(self) -> str:
         """Without address and hash, so that no log holds them."""
@@ -60,6 +61,15 @@ async def find_member(tx: Tx, member: MemberId) -> Member | None:
     return _member(row) if row else None
 
 
+async def update_email_confirmed(tx: Tx, member: MemberId, now: datetime) -> bool:
+    """Note that a mail address is its member's; `False` when that was known already."""
+    changed = await tx.run(
+        "UPDATE member SET email_confirmed_at = :now WHERE id = :id AND email_confirmed_at IS NULL",
+        {"id": member, "now": now},
+    )
+    return changed == 1
+
+
 def _member(row: Row) -> Member:
     return Member(
         id=row["id"],
@@ -68,4 +78,5 @@ def _member(row: Row) -> Member:
         password_hash=row["password_hash"],
         role=row["role"],
         created_at=row["created_at"],
+        email_confirmed_at=row["email_confirmed_at"],
     )

@@ -207,6 +207,39 @@ async def update_secrets_ended(tx: Tx, key: KeyId, ended: Ended, now: datetime) 
     )
 
 
+async def update_secrets_rotated(tx: Tx, key: KeyId, now: datetime, until: datetime) -> datetime | None:
+    """End the secret in use at `until`, and one that is already in its grace at once; destroy sealed copies.
+
+    No end is ever moved to later. Returns when the last of them stops working, or `None` when none works now.
+    """
+    rows = await tx.rows(
+        """
+        UPDATE api_key_secret
+           SET ended_at = CASE WHEN ended IS NULL THEN :until ELSE least(ended_at, :now) END,
+               ended = coalesce(ended, 'rotated'),
+               sealed = NULL, sealed_with = NULL
+         WHERE key_id = :key
+        RETURNING least(ended_at, not_after) AS works_until
+        """,
+        {"key": key, "now": now, "until": until},
+    )
+    return max((row["works_until"] for row in rows if row["works_until"] > now), default=None)
+
+
+async def list_claim_over(tx: Tx, now: datetime, limit: int) -> list[SubstrateId]:
+    """Substrates with a key that nobody claimed in time."""
+    rows = await tx.rows(
+        """
+        SELECT DISTINCT substrate_id FROM api_key
+         WHERE state = 'unclaimed' AND claim_by <= :now
+         ORDER BY substrate_id
+         LIMIT :limit
+        """,
+        {"now": now, "limit": limit},
+    )
+    return [row["substrate_id"] for row in rows]
+
+
 async def update_last_used(tx: Tx, substrate: SubstrateId, key: KeyId, at: datetime, client: str | None) -> None:
     """Note a later use; an earlier one changes nothing."""
     await tx.run(

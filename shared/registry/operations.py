@@ -14,7 +14,8 @@ import msgspec
 from shared.contracts.operations import CHANNEL_OPERATION, COURSES, Kind
 from shared.kernel.errors import AppError
 from shared.kernel.ids import AccountId, OperationId, SubstrateId
-from shared.lifecycle.operation import ACTIVE, Status
+from shared.lifecycle.operation import ACTIVE, Event, Status
+from shared.lifecycle.transitions import TransitionRefused
 from shared.registry.database import Row, Tx
 
 
@@ -152,6 +153,18 @@ async def find_active(tx: Tx, substrate: SubstrateId) -> Operation | None:
     return _operation(row) if row else None
 
 
+async def find_newest_active(tx: Tx, substrate: SubstrateId) -> Operation | None:
+    """As `find_active`, for showing: without a lock."""
+    row = await tx.row(
+        """
+        SELECT * FROM operation
+         WHERE substrate_id = :id AND status IN ('queued', 'running') AND kind <> 'revoke_key'
+        """,
+        {"id": substrate},
+    )
+    return _operation(row) if row else None
+
+
 async def list_due(tx: Tx, now: datetime, limit: int) -> list[OperationId]:
     """Operations that are due and that nobody holds, the longest due first."""
     rows = await tx.rows(
@@ -267,6 +280,34 @@ async def update_canceled(tx: Tx, operation: OperationId, now: datetime) -> bool
     if changed:
         await tx.notify(CHANNEL_OPERATION, operation)
     return changed == 1
+
+
+async def update_retried(tx: Tx, operation: OperationId, now: datetime, deadline: datetime) -> None:
+    """Begin a failed or canceled operation anew, from its first step.
+
+    Raises:
+        OperationUnderWay: the substrate has an active one. The transaction is lost.
+        TransitionRefused: somebody else has moved it meanwhile.
+    """
+    try:
+        changed = await tx.run(
+            """
+            UPDATE operation
+               SET status = 'queued', step = NULL, steps = '[]', attempts = 0, error = NULL, finished_at = NULL,
+                   due_at = :now, deadline_at = :deadline, lease_number = lease_number + 1,
+                   lease_owner = NULL, lease_until = NULL
+             WHERE id = :id AND status IN ('failed', 'canceled')
+            """,
+            {"id": operation, "now": now, "deadline": deadline},
+        )
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "operation_one_active":
+            raise OperationUnderWay(operation=operation) from None
+        raise
+    if changed != 1:
+        words = {"machine": "operation", "state": "under way", "event": Event.RETRIED.value}
+        raise TransitionRefused(shown=words, operation=operation)
+    await tx.notify(CHANNEL_OPERATION, operation)
 
 
 async def update_followed_revocations(tx: Tx, substrate: SubstrateId, order: tuple[int, int], now: datetime) -> None:

@@ -1,0 +1,1 @@
+"""The control plane: accounts, plans, subscriptions, substrates, keys."""

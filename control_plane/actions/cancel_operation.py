@@ -1,0 +1,47 @@
+"""Cancel an operation that may be canceled."""
+
+from control_plane.actions import owned
+from control_plane.actions.tools import Tools, acting
+from shared.contracts.operations import Kind
+from shared.kernel.errors import AppError
+from shared.kernel.ids import OperationId
+from shared.lifecycle.substrate import Event
+from shared.registry import audit, operations, substrates
+from shared.registry.account_tokens import Bearer
+from shared.registry.operations import Operation
+
+
+class NotCancellable(AppError):
+    """The operation has ended, or must run to its end."""
+
+    code = "operation_not_cancellable"
+    status = 409
+    public = "This operation is {status} and cannot be canceled."
+    next_action = "Look at the operation; only one that says “cancellable” can be canceled."
+
+
+async def cancel_operation(tools: Tools, caller: Bearer, operation: OperationId) -> Operation:
+    """Call an operation off; whoever works on it stops. Its substrate can be started again or deleted.
+
+    Raises:
+        NotCancellable: see there.
+    """
+    now = tools.clock.now()
+    async with tools.database.transaction() as tx:
+        asked = await owned.find_operation(tx, caller, operation)
+        await owned.claim_substrate(tx, caller, asked.substrate)
+        found = await owned.find_operation(tx, caller, operation)  # as it is now that nothing else changes it
+        if not found.cancellable or not await operations.update_canceled(tx, operation, now):
+            raise NotCancellable(shown={"status": found.status.value}, operation=operation)
+        if found.kind is Kind.START_SUBSTRATE:
+            await substrates.update_status(tx, found.substrate, Event.GAVE_UP, now)
+        await audit.insert(
+            tx,
+            caller.account,
+            acting(caller),
+            "operation.canceled",
+            now,
+            substrate=found.substrate,
+            operation=operation,
+        )
+        return await owned.find_operation(tx, caller, operation)

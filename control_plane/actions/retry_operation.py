@@ -1,0 +1,35 @@
+"""Retry an operation that failed or was canceled."""
+
+from control_plane.actions import owned
+from control_plane.actions.tools import Tools, acting
+from shared.contracts.operations import COURSES, Kind
+from shared.kernel.ids import OperationId
+from shared.lifecycle.operation import Event, after
+from shared.lifecycle.substrate import Event as SubstrateEvent
+from shared.registry import audit, operations, substrates
+from shared.registry.account_tokens import Bearer
+from shared.registry.operations import Operation
+
+
+async def retry_operation(tools: Tools, caller: Bearer, operation: OperationId) -> Operation:
+    """Begin an operation anew, from its first step and with a fresh deadline.
+
+    Raises:
+        TransitionRefused: it has not failed, or its substrate has moved on since.
+        OperationUnderWay: another one must end first.
+    """
+    now = tools.clock.now()
+    async with tools.database.transaction() as tx:
+        asked = await owned.find_operation(tx, caller, operation)
+        await owned.claim_substrate(tx, caller, asked.substrate)
+        found = await owned.find_operation(tx, caller, operation)  # as it is now that nothing else changes it
+        after(found.status, Event.RETRIED)
+        if found.kind is Kind.START_SUBSTRATE:
+            await substrates.update_status(tx, found.substrate, SubstrateEvent.RETRIED, now)
+        await operations.update_retried(tx, operation, now, now + COURSES[found.kind].deadline)
+        await audit.insert(
+            tx, caller.account, acting(caller), "operation.retried", now, substrate=found.substrate, operation=operation
+        )
+        result = await owned.find_operation(tx, caller, operation)
+    tools.doorbell.advance(operation)
+    return result

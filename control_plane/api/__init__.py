@@ -1,0 +1,1 @@
+"""The JSON face, one resource a file."""

@@ -1,0 +1,1 @@
+"""What is outside: the doorbell, mail, payments."""
