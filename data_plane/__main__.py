@@ -2,12 +2,16 @@
 
 import sys
 
-import uvloop
+from data_plane.lean import leave_out_unused
 
-from data_plane.server import run
-from data_plane.settings import TenantSettings
-from shared.kernel import logs
-from shared.kernel.errors import AppError
+leave_out_unused()
+
+import uvloop  # noqa: E402 - after what keeps the rest small
+
+from data_plane.server import run  # noqa: E402 - likewise
+from data_plane.settings import TenantSettings  # noqa: E402 - likewise
+from shared.kernel import logs  # noqa: E402 - likewise
+from shared.kernel.errors import AppError  # noqa: E402 - likewise
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from data_plane.control import policy, status
 from data_plane.edge.gate import MAX_BODY_BYTES, Gate
 from data_plane.edge.needs import caller_of, check_needs
+from data_plane.lean import only_msgspec
 from data_plane.mcp.endpoint import McpEndpoint
 from data_plane.policy.caller import Caller
 from data_plane.rest import atoms, instance, search
@@ -23,6 +24,12 @@ from shared.web.problems import HANDLERS
 ROUTERS = (atoms.router, search.router, instance.router)
 
 
+class LeanLitestar(Litestar):
+    """Litestar with msgspec as its only way to write types."""
+
+    _get_default_plugins = staticmethod(only_msgspec)
+
+
 def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
     """What answers on `live.sock`."""
 
@@ -32,7 +39,7 @@ def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
     async def provide_openapi_document() -> bytes:
         return await asyncio.to_thread(openapi_document)
 
-    faces = Litestar(
+    faces = LeanLitestar(
         route_handlers=[*ROUTERS, *instance.open_routes, mcp.route()],
         guards=[check_needs],
         dependencies={
@@ -50,7 +57,7 @@ def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
 
 def make_control(parts: Parts) -> Litestar:
     """What answers on `control.sock`. Whoever can open that socket is the host."""
-    return Litestar(
+    return LeanLitestar(
         route_handlers=[policy.put_policy, status.show_status],
         dependencies={
             "memory": Provide(lambda: parts.memory, sync_to_thread=False),
@@ -69,9 +76,18 @@ def make_control(parts: Parts) -> Litestar:
 @cache
 def openapi_document() -> bytes:
     """The REST face described. Built when first asked for, by an application made for nothing else."""
-    described = Litestar(
+    described = LeanLitestar(
         route_handlers=list(ROUTERS),
+        dependencies={
+            "memory": Provide(_absent, sync_to_thread=False),
+            "caller": Provide(_absent, sync_to_thread=False),
+            "openapi_document": Provide(_absent, sync_to_thread=False),
+        },
         openapi_config=OpenAPIConfig(title=f"{DISPLAY_NAME} memory", version=VERSION, use_handler_docstrings=True),
         logging_config=None,
     )
     return msgspec.json.encode(described.openapi_schema.to_schema())
+
+
+def _absent() -> None:
+    """In place of the real dependencies: the description needs to know only that they are none of the caller's."""

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import Server
 
 BACKLOG: Final = 512
 GRACE_SECONDS: Final = 10
@@ -58,10 +59,10 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """uvicorn without its own signal handlers and its ten ticks a second: an idle tenant must cost no CPU."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.told_to_stop = asyncio.Event()
 
@@ -84,7 +85,7 @@ class Served:
         self._socket = _bound(path, mode)
         self._inode = path.stat().st_ino
         self._server = _Server(
-            uvicorn.Config(
+            Config(
                 application,
                 http=BoundedProtocol,
                 ws="none",

@@ -11,7 +11,7 @@ from data_plane.actions.memory import Memory
 from data_plane.edge.answers import refuse
 from data_plane.edge.needs import NEEDS, Needs
 from data_plane.edge.uses import KeyUses
-from data_plane.mcp import sdk
+from data_plane.lean import without_init
 from data_plane.mcp.errors import NotJson, PostOnly
 
 ACCEPT: Final = (b"accept", b"application/json, text/event-stream")
@@ -70,7 +70,7 @@ class McpEndpoint:
             self._manager = manager
 
     def _make(self) -> Any:
-        sdk.prepare()
+        without_init("mcp", "mcp.server")
         from data_plane.mcp.server import make_manager  # noqa: PLC0415 - this import is what is put off
 
         return make_manager(self._memory, self._uses)

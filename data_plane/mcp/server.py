@@ -1,6 +1,6 @@
 """The MCP server on the SDK's low-level one: stateless, every protocol revision at one endpoint.
 
-Imported at the first MCP request, after `sdk.prepare()`.
+Imported at the first MCP request, after `lean.without_init`.
 """
 
 from typing import Any, Final

@@ -44,4 +44,4 @@ def search(tx: Tx, question: Question, now_ms: int) -> list[Found]:
         limit=question.limit,
     )
     atoms = atom_table.list_by_index(tx, [hit.index for hit in hits])
-    return [Found(atom=atoms[hit.index], score=round(hit.score, 4)) for hit in hits]
+    return [Found(atom=atoms[hit.index], score=float(f"{hit.score:.6g}")) for hit in hits]
