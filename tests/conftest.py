@@ -9,10 +9,18 @@ from pathlib import Path
 import docker
 import pytest
 
+from deploy.images.tenant import image
 from shared.registry import migrations
-from tests.support import ports, services
+from tests.support import ports, services, verdict
 
 _database_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note every test's kind in the report, so that the pipeline can tell when a kind did not run at all."""
+    for item in items:
+        kinds = {marker.name for marker in item.iter_markers()} & set(verdict.KINDS)
+        item.user_properties.extend((verdict.PROPERTY, kind) for kind in sorted(kinds))
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +77,12 @@ def redis_url(redis_server: str) -> str:
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
     return f"{redis_server}/0"
+
+
+@pytest.fixture(scope="session")
+def tenant_image(docker_engine: docker.DockerClient) -> str:
+    """The reference of the tenant's image as the code stands; built unless it is there."""
+    return image.ensure(docker_engine)
 
 
 @pytest.fixture

@@ -113,3 +113,7 @@ def drop_database(server: str, name: str) -> None:
 def address_of(server: str, name: str) -> str:
     """The address of another database on the same server."""
     return f"{server.rpartition('/')[0]}/{name}"
+
+
+if __name__ == "__main__":  # how the pipeline removes what a session that was killed has left
+    sweep(engine())

@@ -1,0 +1,123 @@
+"""Settings of the local stack: what one machine's operator may choose."""
+
+import os
+import socket
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from shared.contracts.state_folder import StateFolder
+from shared.kernel import product
+from shared.kernel.settings import Settings
+
+
+class RuntimeChoice(StrEnum):
+    """How tenants run."""
+
+    AUTO = "auto"
+    """In containers where a Docker engine answers or can be installed, otherwise as processes."""
+    DOCKER = "docker"
+    PROCESS = "process"
+
+
+def default_state_dir() -> Path:
+    """`/var/lib/loam` for root, otherwise a folder of the user's own (XDG base directories)."""
+    if os.geteuid() == 0:
+        return Path("/var/lib") / product.NAME
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / product.NAME
+
+
+class LocalSettings(Settings):
+    """Set as `LOAM_<NAME>`. A misspelt name stops the command."""
+
+    model_config = SettingsConfigDict(env_prefix="LOAM_")
+
+    state_dir: Path | None = None
+    """Where everything is kept. Default: `/var/lib/loam` as root, `~/.local/state/loam` otherwise."""
+
+    domain: str = "loam.localhost"
+    """Tenants are at `<slug>.` of it, the API and the dashboard at `app.` of it."""
+
+    https_port: int = Field(default=8443, ge=1, le=65535)
+    """Where the gateway serves."""
+
+    http_port: int = Field(default=8080, ge=1, le=65535)
+    """Where plain HTTP is refused, so that nobody believes it works."""
+
+    bind: str = ""
+    """Addresses to listen on, separated by spaces. Default: loopback, IPv4 and IPv6."""
+
+    runtime: RuntimeChoice = RuntimeChoice.AUTO
+    """`auto`, `docker` or `process`. Processes isolate tenants little: for trying out only."""
+
+    tls: str = "internal"
+    """`internal` (an authority of the machine's own), or the files of a wildcard certificate and its key."""
+
+    demo: bool = True
+    """Whether `up` makes a demonstration account with a memory server."""
+
+    api_key: SecretStr | None = None
+    """Not used here: connect snippets tell customers to keep their key in `LOAM_API_KEY`."""
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+    @property
+    def root(self) -> Path:
+        """The state folder."""
+        return self.state_dir or default_state_dir()
+
+    @property
+    def state(self) -> StateFolder:
+        """The state folder's map."""
+        return StateFolder(self.root)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What the gateway listens on."""
+        if self.bind:
+            return tuple(self.bind.split())
+        return ("127.0.0.1", "::1") if _has_ipv6_loopback() else ("127.0.0.1",)
+
+    @property
+    def dashboard_url(self) -> str:
+        """Where people begin."""
+        return f"https://app.{self.domain}:{self.https_port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that clients must trust, where the machine's own authority signs."""
+        return self.root / "ca.pem"
+
+    @property
+    def staff_token_file(self) -> Path:
+        """Opens the staff's API; 0600."""
+        return self.root / "staff_token"
+
+    @property
+    def programs(self) -> Path:
+        """Copies of programs that other users than ours must be able to read."""
+        return self.root / "programs"
+
+    @property
+    def run(self) -> Path:
+        """The supervisor's configuration and socket."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One file a program, rotated."""
+        return self.root / "logs"
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

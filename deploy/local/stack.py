@@ -1,0 +1,201 @@
+"""The whole of Loam on this machine: up, down, reset. Each looks before it acts and may be repeated."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from deploy.images.tenant import image
+from deploy.local import (
+    docker_engine,
+    folders,
+    health,
+    names,
+    ports,
+    postgres,
+    programs,
+    redis,
+    tenant_programs,
+    tenants,
+    users,
+)
+from deploy.local.programs import Program, Tenancy
+from deploy.local.settings import LocalSettings, RuntimeChoice
+from deploy.local.supervisor import Supervisor
+from deploy.local.trouble import Trouble
+from shared.kernel import secret_files
+from shared.registry import migrations
+
+Say = Callable[[str], None]
+
+RUNTIME_FILE: Final = "runtime"
+"""Under the state folder: how tenants ran last, for `info`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What scripts need to know about a stack; names are never changed, only added."""
+
+    api_url: str
+    dashboard_url: str
+    domain: str
+    ca_file: str
+    state_dir: str
+    runtime: str
+    staff_token_file: str
+
+    def as_dict(self) -> dict[str, str]:
+        """As `loam info --json` prints it."""
+        return asdict(self)
+
+
+def info(settings: LocalSettings) -> Info:
+    """Where this stack is, whether it runs or not."""
+    noted = settings.run / RUNTIME_FILE
+    return Info(
+        api_url=settings.dashboard_url,
+        dashboard_url=settings.dashboard_url,
+        domain=settings.domain,
+        ca_file=str(settings.ca_file),
+        state_dir=str(settings.root),
+        runtime=noted.read_text().strip() if noted.is_file() else settings.runtime.value,
+        staff_token_file=str(settings.staff_token_file),
+    )
+
+
+def up(settings: LocalSettings, say: Say) -> list[str]:
+    """Start what does not run and restart what changed; what the person should be warned of.
+
+    Raises:
+        Trouble: something is in the way, with what to do about it.
+    """
+    warnings = []
+    keeper = Supervisor(settings)
+    folders.check_length(settings.root)
+    if not keeper.is_running():
+        _require_ports(settings)
+    staff = programs.Users(
+        gateway=users.ensure(users.GATEWAY), postgres=users.ensure(users.POSTGRES), redis=users.ensure(users.REDIS)
+    )
+    folders.make(settings, gateway=staff.gateway, postgres=staff.postgres, redis=staff.redis)
+    for purpose in secret_files.PURPOSES:
+        secret_files.ensure(settings.state.secrets, purpose)
+    unresolved = names.ensure(settings.domain)
+    if unresolved:
+        warnings.append(unresolved)
+
+    tenancy, notice = choose_tenancy(settings, say)
+    if notice:
+        warnings.append(notice)
+    (settings.run / RUNTIME_FILE).write_text(tenancy.runtime + "\n")
+
+    postgres.initialise(settings, staff.postgres)
+    services = programs.services(settings, staff)
+    own = programs.own(settings, staff, tenancy)
+    keeper.ensure([*services, *own])
+    _start_services(settings, keeper, say)
+    _start_own(settings, keeper, own, say)
+    return warnings
+
+
+def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | None]:
+    """How tenants run here, with what that needs in place, and a warning where they are isolated little.
+
+    Raises:
+        Trouble: containers were asked for and there is no engine, or something could not be built.
+    """
+    why = None
+    if settings.runtime is not RuntimeChoice.PROCESS:
+        say("Docker engine")
+        try:
+            with closing(docker_engine.ensure()) as client:
+                say("tenant image")
+                return Tenancy(image=image.ensure(client)), None
+        except Trouble as trouble:
+            if settings.runtime is RuntimeChoice.DOCKER:
+                raise
+            why = trouble
+    say("tenant programs")
+    python = tenant_programs.ensure(settings)
+    reason = f" {why.sentence} {why.fix}" if why else ""
+    return Tenancy(python=python), (
+        f"TENANTS RUN AS PLAIN PROCESSES: they are isolated little. For trying out only, never for customers.{reason}"
+    )
+
+
+def down(settings: LocalSettings, say: Say) -> None:
+    """Stop everything that was started, tenants too; all data stays."""
+    keeper = Supervisor(settings)
+    if keeper.is_running():
+        say("programs")
+        keeper.stop()
+    say("tenants")
+    client = docker_engine.find()
+    if client is not None:
+        with closing(client):
+            tenants.remove_containers(client, settings)
+    tenants.end_processes(settings)
+
+
+def reset(settings: LocalSettings, say: Say) -> None:
+    """As `down`, and then remove the state folder: every account, every memory, every key.
+
+    Raises:
+        Trouble: the folder is not one of ours.
+    """
+    root = settings.root
+    is_ours = not root.exists() or (root / "secrets").is_dir() or not any(root.iterdir())
+    if not is_ours:
+        raise Trouble(f"{root} does not look like a state folder of Loam's.", fix="Check LOAM_STATE_DIR.")
+    down(settings, say)
+    say("state folder")
+    if root.exists():
+        shutil.rmtree(root)
+
+
+def _require_ports(settings: LocalSettings) -> None:
+    ports.require_free(settings.https_port, settings.addresses, setting="LOAM_HTTPS_PORT")
+    ports.require_free(settings.http_port, settings.addresses, setting="LOAM_HTTP_PORT")
+
+
+def _start_services(settings: LocalSettings, keeper: Supervisor, say: Say) -> None:
+    for name in ("postgres", "redis", "gateway"):
+        keeper.start(name)
+    say("PostgreSQL")
+    health.wait(keeper, "postgres", lambda: postgres.answers(settings))
+    postgres.prepare(settings)
+    migrations.apply(postgres.url(settings))
+    say("Redis")
+    health.wait(keeper, "redis", lambda: redis.answers(settings))
+    say("gateway")
+    health.wait(keeper, "gateway", lambda: _publish_authority(settings) and health.gateway_answers(settings))
+
+
+def _start_own(settings: LocalSettings, keeper: Supervisor, own: list[Program], say: Say) -> None:
+    started = {program.name for program in own if keeper.start(program.name)}
+    say("control plane")
+    health.wait(keeper, "control-plane", lambda: health.api_answers(settings))
+    say("waker")
+    health.wait(keeper, "waker", lambda: health.listens(str(settings.state.waker_socket)))
+    say("worker")
+    if "worker" in started:
+        health.wait(keeper, "worker", lambda: keeper.state_of("worker") == "RUNNING")
+
+
+def _publish_authority(settings: LocalSettings) -> bool:
+    """Put the authority's certificate where clients may read it; whether there is one, or none is needed."""
+    described = programs.described_gateway(settings)
+    if described.tls != "internal":
+        return True
+    try:
+        certificate = described.authority.read_text()
+    except FileNotFoundError:
+        return False
+    folders.write(settings.ca_file, certificate, mode=0o644)
+    return True
+
+
+def is_up(settings: LocalSettings) -> bool:
+    """Whether the API answers."""
+    return health.api_answers(settings)
