@@ -17,6 +17,9 @@ DEADLINE_SECONDS: Final = 30.0
 OVER: Final = frozenset({"FATAL", "EXITED"})
 """The supervisor has given up: waiting longer is no use."""
 
+ENDS_AGAIN_SECONDS: Final = 8.0
+"""How long a program may end and be started again: one may be waiting for another."""
+
 
 def wait(supervisor: Supervisor, name: str, works: Callable[[], bool], *, seconds: float = DEADLINE_SECONDS) -> None:
     """Return once the program works.
@@ -24,11 +27,13 @@ def wait(supervisor: Supervisor, name: str, works: Callable[[], bool], *, second
     Raises:
         Trouble: it does not within its time, with the end of its log.
     """
-    ends = time.monotonic() + seconds
+    began = time.monotonic()
     while not works():
         state = supervisor.state_of(name)
-        if state in OVER or time.monotonic() > ends:
-            how = "ended" if state in OVER else f"does not answer after {seconds:g} s"
+        waited = time.monotonic() - began
+        keeps_ending = state in OVER or (state == "BACKOFF" and waited > ENDS_AGAIN_SECONDS)
+        if keeps_ending or waited > seconds:
+            how = "ends as soon as it is started" if keeps_ending else f"does not answer after {seconds:g} s"
             raise Trouble(f"{name} {how}.", fix=supervisor.where_to_look(name), detail=supervisor.tail_of(name))
         time.sleep(STEP_SECONDS)
 

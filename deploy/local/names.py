@@ -22,16 +22,19 @@ def ensure(domain: str) -> str | None:
     """Make `*.localhost` resolve if need and right be; what the person should know, if it still does not."""
     if resolves(domain):
         return None
-    if not domain.endswith(".localhost"):
-        return f"The names *.{domain} do not resolve here. Add a wildcard record *.{domain} to your DNS."
-    if packages.may_install():
+    if domain.endswith(".localhost") and packages.may_install():
         try:
             packages.install([PACKAGE])
-        except Trouble as trouble:
-            return f"The names *.{domain} do not resolve for Node and Python clients. {trouble.fix}"
-        if resolves(domain):
-            return None
+        except Trouble:
+            return advice(domain)
+    return None if resolves(domain) else advice(domain)
+
+
+def advice(domain: str) -> str:
+    """What a person can do about names that do not resolve."""
+    if not domain.endswith(".localhost"):
+        return f"Names under {domain} do not resolve here: add a wildcard record *.{domain} to your DNS."
     return (
-        f"The names *.{domain} resolve in browsers and curl, but not for Node and Python clients. As root: "
-        f"apt-get install {PACKAGE}; elsewhere add the instance's host name to /etc/hosts."
+        f"Names under {domain} resolve in browsers and curl, but not for Node and Python clients. On Debian and "
+        f"Ubuntu, as root: apt-get install {PACKAGE}; elsewhere add the instance's host name to /etc/hosts."
     )
