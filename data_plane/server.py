@@ -27,9 +27,10 @@ async def run(
     await asyncio.to_thread(parts.open)
     mcp = McpEndpoint(parts.memory, parts.uses)
     try:
-        control = Served(make_control(parts), settings.control_socket, OWNER_ONLY)
+        control_app, edge_app = make_control(parts), make_edge(parts, mcp)
         await parts.policies.load()
-        edge = Served(make_edge(parts, mcp), settings.live_socket, EVERYBODY)
+        control = Served(control_app, settings.control_socket, OWNER_ONLY)
+        edge = Served(edge_app, settings.live_socket, EVERYBODY)
         log.info("serving", substrate=settings.substrate)
         await serve_until_stopped([control, edge], stopping or asyncio.Event())
     finally:

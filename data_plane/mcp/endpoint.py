@@ -32,7 +32,7 @@ class McpEndpoint:
     def route(self) -> ASGIRouteHandler:
         """Where it stands in the application."""
 
-        @asgi("/mcp", opt={NEEDS: Needs.KEY})
+        @asgi("/mcp", opt={NEEDS: Needs.KEY}, copy_scope=False)
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             await self.answer(scope, receive, send)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from data_plane.actions.forget import forget
 from data_plane.actions.memory import Memory
@@ -88,7 +88,7 @@ async def listing(
 
 @get("/{name:str}", operation_id="get_atom", opt={NEEDS: Action.READ})
 async def read(
-    name: str, memory: NamedDependency[Memory], caller: NamedDependency[Caller], namespace: Namespace = None
+    name: FromPath[str], memory: NamedDependency[Memory], caller: NamedDependency[Caller], namespace: Namespace = None
 ) -> AtomView:
     """The live atom of a name."""
     return AtomView.of(await get_atom(memory, caller, name, namespace=namespace))
@@ -96,7 +96,7 @@ async def read(
 
 @get("/{name:str}/history", operation_id="list_history", opt={NEEDS: Action.READ})
 async def history(
-    name: str,
+    name: FromPath[str],
     memory: NamedDependency[Memory],
     caller: NamedDependency[Caller],
     namespace: Namespace = None,
@@ -110,7 +110,7 @@ async def history(
 
 @delete("/{name:str}", operation_id="forget_atom", status_code=200, opt={NEEDS: Action.WRITE})
 async def remove(
-    name: str,
+    name: FromPath[str],
     memory: NamedDependency[Memory],
     caller: NamedDependency[Caller],
     namespace: Namespace = None,

@@ -3,6 +3,7 @@
 import msgspec
 from litestar import MediaType, Response, Router, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from data_plane.actions.memory import Memory
 from data_plane.actions.usage import UsageView, show_usage
@@ -50,7 +51,7 @@ async def readyz(memory: NamedDependency[Memory]) -> Health:
 
 
 @get("/.well-known/{path:path}", opt={NEEDS: Needs.NOTHING}, include_in_schema=False, sync_to_thread=False)
-def oauth_metadata(path: str) -> None:
+def oauth_metadata(path: FromPath[str]) -> None:
     """Clients look for OAuth here and print what they get."""
     del path
     raise UsesApiKeys

@@ -148,6 +148,7 @@ def message_of(answer: httpx.Response) -> dict[str, Any]:
         return message
     data = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
     message = json.loads(data[-1])
+    assert isinstance(message, dict)
     return message
 
 
@@ -158,8 +159,7 @@ async def serving(files: TenantFiles, builder: PolicyBuilder, clock: MovedClock)
     running = asyncio.create_task(
         server.run(files.settings(), clock=clock, monotonic=clock.monotonic, stopping=stopping)
     )
-    while not files.live_socket.exists() and not running.done():
-        await asyncio.sleep(0.005)
+    await asyncio.to_thread(until, lambda: files.live_socket.exists() or running.done(), what="the edge's socket")
     async with edge_client(files.live_socket) as edge, edge_client(files.control_socket) as control:
         yield Tenant(files=files, builder=builder, clock=clock, edge=edge, control=control)
     stopping.set()
