@@ -123,6 +123,29 @@ async def list_of(tx: Tx, account: AccountId) -> list[Substrate]:
     return [_substrate(row) for row in rows]
 
 
+async def list_up(tx: Tx) -> list[SubstrateId]:
+    """Substrates whose server should run now: ready once, not deleted, and no operation is busy with them."""
+    rows = await tx.rows(
+        """
+        SELECT s.id FROM substrate s
+         WHERE s.status IN ('running', 'read_only', 'suspended')
+           AND NOT EXISTS (SELECT 1 FROM operation o
+                            WHERE o.substrate_id = s.id AND o.status IN ('queued', 'running')
+                              AND o.kind <> 'revoke_key')
+         ORDER BY s.id
+        """
+    )
+    return [row["id"] for row in rows]
+
+
+async def list_deleted(tx: Tx, among: list[SubstrateId]) -> list[SubstrateId]:
+    """Which of these are deleted. Ones that the registry does not know are not: it may be an old backup."""
+    rows = await tx.rows(
+        "SELECT id FROM substrate WHERE id = ANY(:among) AND status = 'deleted' ORDER BY id", {"among": among}
+    )
+    return [row["id"] for row in rows]
+
+
 async def update_status(
     tx: Tx, substrate: SubstrateId, event: Event, now: datetime, *, reason: str | None = None
 ) -> Status:

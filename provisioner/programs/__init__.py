@@ -1,0 +1,1 @@
+"""What can happen to a substrate on this host, one life event a file."""

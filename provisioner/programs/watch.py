@@ -1,0 +1,74 @@
+"""Compare what runs on this host with what should, now and then.
+
+What should run and does not is started again: after a reboot without a container engine, or when somebody has removed
+a container by hand. What is left of a deleted substrate is removed: a crash in the wrong moment can leave it. What
+the registry does not know is left alone: the registry may be an old backup, the data is not.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from provisioner.places.errors import PlaceGone
+from provisioner.programs import carrying
+from provisioner.programs.tools import Tools, alone_with
+from shared.kernel.ids import SubstrateId
+from shared.kernel.logs import logger
+from shared.registry import policies, substrates
+
+log = logger(__name__)
+
+Act = Callable[[SubstrateId, Tools], Awaitable[None]]
+
+
+async def watch(tools: Tools) -> None:
+    """One round. One substrate's trouble does not end it."""
+    async with tools.database.transaction() as tx:
+        up = await substrates.list_up(tx)
+    servers = await tools.runtime.list_all()
+    here = sorted({*servers, *await tools.places.list_substrates()})
+    async with tools.database.transaction() as tx:
+        deleted = await substrates.list_deleted(tx, here)
+    for substrate in up:
+        if not servers.get(substrate, False):
+            await _quietly(bring_back, substrate, tools)
+    for substrate in deleted:
+        await _quietly(clear_away, substrate, tools)
+    await tools.runtime.tidy()
+
+
+async def bring_back(substrate: SubstrateId, tools: Tools) -> None:
+    """Start a server that should run. Its program is over, so the registry is asked again under the lock."""
+    try:
+        async with tools.places.locked(substrate):
+            async with tools.database.transaction() as tx:
+                if substrate not in await substrates.list_up(tx):
+                    return
+                row = await substrates.get(tx, substrate)
+            stored = await carrying.newest(substrate, tools)
+            await tools.places.write_policy(row.spec, stored.jws, tools.keys.trust())
+            launch = tools.launch(row.spec)
+            await tools.runtime.ensure_running(launch)
+            await tools.runtime.apply_limits(launch)
+    except PlaceGone:
+        # The alert, without a traceback: the condition is named.
+        log.error("a substrate that should run has no folders here", substrate=substrate)  # noqa: TRY400
+        return
+    log.warning("a server that had gone was started again", substrate=substrate)
+    async with tools.database.transaction() as tx:
+        await policies.update_push_due(tx, substrate, tools.clock.now())
+
+
+async def clear_away(substrate: SubstrateId, tools: Tools) -> None:
+    """Remove what is left of a deleted substrate."""
+    async with tools.database.transaction() as tx:
+        row = await substrates.get(tx, substrate)
+    async with alone_with(row.spec, tools):
+        await tools.runtime.ensure_absent(substrate)
+        await tools.places.remove(row.spec)
+    log.warning("remains of a deleted substrate were removed", substrate=substrate)
+
+
+async def _quietly(act: Act, substrate: SubstrateId, tools: Tools) -> None:
+    try:
+        await act(substrate, tools)
+    except Exception:
+        log.exception("could not put right what runs here", substrate=substrate)

@@ -1,0 +1,36 @@
+"""The waker's HTTP face: what the gateway asks when dialling a tenant's socket has failed.
+
+The gateway hands the request's headers over, never its body. Whatever is answered here that is not 2xx goes back to
+the caller as it is.
+"""
+
+from typing import Any
+
+from litestar import Litestar, Request, Response, route
+from litestar.di import NamedDependency, Provide
+from litestar.types import Method
+
+from provisioner.waker.desk import Desk
+from shared.keys.bearer import token_of
+from shared.web import problems
+
+METHODS: list[Method] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+@route(["/", "/{path:path}"], http_method=METHODS, operation_id="wake", sync_to_thread=True)
+def wake(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Response[None]:
+    """Check address and key. Files are read, so it runs in a thread."""
+    host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
+    desk.answer(host, token_of(request.headers.get("authorization")))
+    return Response(None, status_code=204)
+
+
+def create(desk: Desk) -> Litestar:
+    """The application."""
+    return Litestar(
+        route_handlers=[wake],
+        dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
+        exception_handlers=problems.HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )

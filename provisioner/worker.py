@@ -1,0 +1,113 @@
+"""The worker: `python -m provisioner.worker`.
+
+Celery's main thread rings, a loop in another thread works. Redis may be down: then only the sweep rings.
+"""
+
+import logging
+import sys
+from typing import Any, Final
+
+from celery import Celery
+from celery.signals import setup_logging, worker_shutting_down
+
+from provisioner.loop_thread import LoopThread
+from provisioner.settings import ProvisionerSettings
+from shared.contracts.operations import NUDGE_ADVANCE, NUDGE_OBSERVE, NUDGE_PUSH_POLICY
+from shared.kernel import logs
+from shared.kernel.errors import AppError
+from shared.kernel.ids import OperationId, SubstrateId
+
+CONCURRENCY: Final = 32
+"""Threads that wait for the loop; they do nothing else."""
+
+SOCKET_SECONDS: Final = 5.0
+VISIBILITY_SECONDS: Final = 15 * 60
+"""Above the longest deadline of an operation that a message may be waiting for."""
+
+ARGUMENTS: Final = ("worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
+
+
+def configure(app: Celery, settings: ProvisionerSettings) -> None:
+    """Celery as a doorbell: at least once, nothing stored, never giving up on the broker."""
+    app.conf.update(
+        broker_url=settings.broker_url.get_secret_value(),
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=SOCKET_SECONDS,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "socket_connect_timeout": SOCKET_SECONDS,
+            "socket_keepalive": True,
+        },
+        result_backend=None,
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_pool="threads",
+        worker_concurrency=CONCURRENCY,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        task_serializer="json",
+        accept_content=["json"],
+    )
+
+
+def register(app: Celery, engine: LoopThread) -> None:
+    """The three nudges. A lost one is found by the sweep; a doubled one finds the work done or under way."""
+
+    @app.task(name=NUDGE_ADVANCE)  # type: ignore[untyped-decorator]  # Celery ships no types
+    def advance(operation: str) -> None:
+        """Carry on with one operation, until it pauses or ends."""
+        engine.hand_over(lambda works: works.advance.do(OperationId(operation)))
+
+    @app.task(name=NUDGE_PUSH_POLICY)  # type: ignore[untyped-decorator]  # likewise
+    def push_policy(substrate: str) -> None:
+        """Carry the newest policy of one substrate."""
+        engine.hand_over(lambda works: works.push_policy.do(SubstrateId(substrate)))
+
+    @app.task(name=NUDGE_OBSERVE)  # type: ignore[untyped-decorator]  # likewise
+    def observe(substrate: str) -> None:
+        """Ask one substrate's server for its usage."""
+        engine.hand_over(lambda works: works.observe.do(SubstrateId(substrate)))
+
+
+def main() -> int:
+    """Run until SIGTERM; then give leases back."""
+    try:
+        settings = ProvisionerSettings.load()
+    except AppError as error:
+        logs.configure("worker")
+        logs.logger(__name__).error("cannot start", code=error.code, detail=error.detail, next_action=error.next_step)
+        return 1
+    logs.configure("worker", level=settings.log_level)
+    # Two lines for each message would drown the log; what they are about is logged by the engine.
+    for noisy in ("celery.worker.strategy", "celery.app.trace", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    engine = LoopThread(settings)
+    app = Celery("provisioner", set_as_current=False)
+    configure(app, settings)
+    register(app, engine)
+    setup_logging.connect(_leave_logging_alone, weak=False)
+    worker_shutting_down.connect(lambda **_: engine.ask_to_stop(), weak=False)
+    engine.start()
+    try:
+        app.worker_main(list(ARGUMENTS))
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        engine.ask_to_stop()
+        engine.join()
+    return 0
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Connected to Celery's signal so that it configures no logging: its lines go through ours."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
