@@ -39,7 +39,7 @@ class UnclaimedExpired(AppError):
 class KeyIsRevoked(AppError):
     """The key was revoked."""
 
-    code = "key_revoked"
+    code = "key_is_revoked"
     status = 409
     public = "This key was revoked; nothing brings it back."
     next_action = "Create another key."

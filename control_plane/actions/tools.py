@@ -32,6 +32,8 @@ class Tools:
     passwords: Passwords
     notices: Notices
     api_url: str
+    ca_file: str | None
+    """What clients must trust when a private authority signed the gateway's certificate."""
     confirm_mail: bool
     """Whether a trial needs a confirmed mail address."""
 
