@@ -20,7 +20,7 @@ from deploy.local import (
     tenants,
     users,
 )
-from deploy.local.programs import Program, Tenancy
+from deploy.local.programs import Program, Tenancy, Users
 from deploy.local.settings import LocalSettings, RuntimeChoice
 from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import Trouble
@@ -70,33 +70,54 @@ def up(settings: LocalSettings, say: Say) -> list[str]:
     Raises:
         Trouble: something is in the way, with what to do about it.
     """
-    warnings = []
     keeper = Supervisor(settings)
-    folders.check_length(settings.root)
     if not keeper.is_running():
         _require_ports(settings)
-    staff = programs.Users(
+    staff = prepare(settings)
+    unresolved = names.ensure(settings.domain)
+    tenancy, isolation = choose_tenancy(settings, say)
+    (settings.run / RUNTIME_FILE).write_text(tenancy.runtime + "\n")
+
+    services = programs.services(settings, staff)
+    own = programs.own(settings, staff, tenancy)
+    keeper.ensure([*services, *own])
+    start_services(settings, keeper, say)
+    _start_own(settings, keeper, own, say)
+    return [warning for warning in (unresolved, isolation) if warning]
+
+
+def prepare(settings: LocalSettings) -> Users:
+    """Folders, secrets and the database's files; who runs what.
+
+    Raises:
+        Trouble: something is in the way.
+    """
+    staff = Users(
         gateway=users.ensure(users.GATEWAY), postgres=users.ensure(users.POSTGRES), redis=users.ensure(users.REDIS)
     )
     folders.make(settings, gateway=staff.gateway, postgres=staff.postgres, redis=staff.redis)
     for purpose in secret_files.PURPOSES:
         secret_files.ensure(settings.state.secrets, purpose)
-    unresolved = names.ensure(settings.domain)
-    if unresolved:
-        warnings.append(unresolved)
-
-    tenancy, notice = choose_tenancy(settings, say)
-    if notice:
-        warnings.append(notice)
-    (settings.run / RUNTIME_FILE).write_text(tenancy.runtime + "\n")
-
     postgres.initialise(settings, staff.postgres)
-    services = programs.services(settings, staff)
-    own = programs.own(settings, staff, tenancy)
-    keeper.ensure([*services, *own])
-    _start_services(settings, keeper, say)
-    _start_own(settings, keeper, own, say)
-    return warnings
+    return staff
+
+
+def start_services(settings: LocalSettings, keeper: Supervisor, say: Say) -> None:
+    """PostgreSQL with the newest schema, Redis, and the gateway.
+
+    Raises:
+        Trouble: one does not come up.
+    """
+    for name in ("postgres", "redis", "gateway"):
+        keeper.start(name)
+    say("PostgreSQL")
+    health.wait(keeper, "postgres", lambda: postgres.answers(settings))
+    postgres.prepare(settings)
+    migrations.apply(postgres.url(settings))
+    say("Redis")
+    health.wait(keeper, "redis", lambda: redis.answers(settings))
+    say("gateway")
+    health.wait(keeper, "gateway", lambda: _publish_authority(settings) and health.gateway_answers(settings))
 
 
 def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | None]:
@@ -159,19 +180,6 @@ def _require_ports(settings: LocalSettings) -> None:
     ports.require_free(settings.http_port, settings.addresses, setting="LOAM_HTTP_PORT")
 
 
-def _start_services(settings: LocalSettings, keeper: Supervisor, say: Say) -> None:
-    for name in ("postgres", "redis", "gateway"):
-        keeper.start(name)
-    say("PostgreSQL")
-    health.wait(keeper, "postgres", lambda: postgres.answers(settings))
-    postgres.prepare(settings)
-    migrations.apply(postgres.url(settings))
-    say("Redis")
-    health.wait(keeper, "redis", lambda: redis.answers(settings))
-    say("gateway")
-    health.wait(keeper, "gateway", lambda: _publish_authority(settings) and health.gateway_answers(settings))
-
-
 def _start_own(settings: LocalSettings, keeper: Supervisor, own: list[Program], say: Say) -> None:
     started = {program.name for program in own if keeper.start(program.name)}
     say("control plane")
@@ -194,8 +202,3 @@ def _publish_authority(settings: LocalSettings) -> bool:
         return False
     folders.write(settings.ca_file, certificate, mode=0o644)
     return True
-
-
-def is_up(settings: LocalSettings) -> bool:
-    """Whether the API answers."""
-    return health.api_answers(settings)

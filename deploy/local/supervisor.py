@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from xmlrpc.client import Fault, ServerProxy
@@ -38,7 +39,8 @@ class Supervisor:
     def is_running(self) -> bool:
         """Whether it answers."""
         try:
-            return bool(self._rpc().supervisor.getState())
+            with self.rpc() as ask:
+                return bool(ask.getState())
         except (OSError, Fault):
             return False
 
@@ -52,32 +54,32 @@ class Supervisor:
         if not self.is_running():
             self._start()
             return
-        rpc = self._rpc().supervisor
-        [(added, changed, removed)] = rpc.reloadConfig()
-        for name in [*changed, *removed]:
-            rpc.stopProcessGroup(name)
-            rpc.removeProcessGroup(name)
-        for name in [*added, *changed]:
-            rpc.addProcessGroup(name)
+        with self.rpc() as ask:
+            [(added, changed, removed)] = ask.reloadConfig()
+            for name in [*changed, *removed]:
+                ask.stopProcessGroup(name)
+                ask.removeProcessGroup(name)
+            for name in [*added, *changed]:
+                ask.addProcessGroup(name)
 
     def start(self, name: str) -> bool:
         """Start a program unless it runs; whether it had to be started."""
-        rpc = self._rpc().supervisor
-        if rpc.getProcessInfo(name)["statename"] in {"RUNNING", "STARTING"}:
-            return False
-        try:
-            rpc.startProcess(name, False)
-        except Fault as fault:
-            if "ALREADY_STARTED" not in fault.faultString:
-                raise Trouble(
-                    f"{name} cannot be started: {fault.faultString}.", fix=self.where_to_look(name)
-                ) from fault
-        return True
+        with self.rpc() as ask:
+            if ask.getProcessInfo(name)["statename"] in {"RUNNING", "STARTING"}:
+                return False
+            try:
+                ask.startProcess(name, False)
+            except Fault as fault:
+                if "ALREADY_STARTED" not in fault.faultString:
+                    sentence = f"{name} cannot be started: {fault.faultString}."
+                    raise Trouble(sentence, fix=self.where_to_look(name)) from fault
+            return True
 
     def state_of(self, name: str) -> str:
         """`RUNNING`, `BACKOFF`, `FATAL`, … or `UNKNOWN`."""
         try:
-            return str(self._rpc().supervisor.getProcessInfo(name)["statename"])
+            with self.rpc() as ask:
+                return str(ask.getProcessInfo(name)["statename"])
         except (OSError, Fault):
             return "UNKNOWN"
 
@@ -85,7 +87,8 @@ class Supervisor:
         """Stop every program, then itself; safe when it does not run."""
         if not self.is_running():
             return
-        self._rpc().supervisor.shutdown()
+        with self.rpc() as ask:
+            ask.shutdown()
         ends = time.monotonic() + 60
         while (self._pid.exists() or self.socket.exists()) and time.monotonic() < ends:
             time.sleep(STEP_SECONDS)
@@ -105,9 +108,11 @@ class Supervisor:
         """A sentence that names the log."""
         return f"The whole log is {self.log_of(name)}."
 
-    def _rpc(self) -> Any:
-        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
-        return ServerProxy("http://127.0.0.1", transport=transport)
+    @contextmanager
+    def rpc(self) -> Iterator[Any]:
+        """Its own interface; the address is a form only, the socket is what is dialled."""
+        with ServerProxy("http://127.0.0.1", SupervisorTransport(None, None, f"unix://{self.socket}")) as proxy:
+            yield proxy.supervisor
 
     def _start(self) -> None:
         self.socket.unlink(missing_ok=True)

@@ -45,7 +45,7 @@ def end_processes(settings: LocalSettings) -> int:
     for number in found:
         _send(number, signal.SIGTERM)
     ends = time.monotonic() + STOP_SECONDS
-    while any(Path("/proc", str(number)).exists() for number in found) and time.monotonic() < ends:
+    while processes(settings) and time.monotonic() < ends:
         time.sleep(STEP_SECONDS)
     for number in processes(settings):
         _send(number, signal.SIGKILL)
