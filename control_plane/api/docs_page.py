@@ -18,7 +18,8 @@ STYLE: Final = """
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 6rem; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0; } h2 { margin: 3rem 0 .5rem; font-size: 1.25rem; }
-h3 { margin: 0; font-size: 1rem; font-weight: 600; } h4 { margin: 1.2rem 0 .3rem; font-size: .85rem; color: var(--soft); }
+h3 { margin: 0; font-size: 1rem; font-weight: 600; }
+h4 { margin: 1.2rem 0 .3rem; font-size: .85rem; color: var(--soft); }
 a { color: inherit; } nav { display: flex; flex-wrap: wrap; gap: .4rem 1rem; margin: 1.5rem 0; }
 .soft { color: var(--soft); } details { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
   margin: .6rem 0; } summary { padding: .7rem 1rem; cursor: pointer; display: flex; flex-wrap: wrap; gap: .3rem .8rem;
@@ -30,7 +31,8 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); border-ra
 .get { background: var(--get); } .post { background: var(--post); } .delete { background: var(--delete); }
 .tag { font-size: .75rem; border: 1px solid var(--line); border-radius: 1rem; padding: 0 .6em; color: var(--soft); }
 dl { margin: 0; display: grid; grid-template-columns: minmax(9rem, max-content) 1fr; gap: .25rem 1.2rem; }
-dt { overflow-wrap: anywhere; } dd { margin: 0; } @media (max-width: 40rem) { dl { display: block; } dd { margin: 0 0 .5rem; } }
+dt { overflow-wrap: anywhere; } dd { margin: 0; }
+@media (max-width: 40rem) { dl { display: block; } dd { margin: 0 0 .5rem; } }
 """.strip()
 
 

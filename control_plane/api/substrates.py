@@ -120,7 +120,7 @@ class OperationsView(msgspec.Struct, frozen=True):
 async def list_substrates(
     tools: NamedDependency[Tools], caller: NamedDependency[Bearer], cursor: Cursor = None, limit: Limit = 50
 ) -> SubstratesView:
-    """The newest first, deleted ones too. Figures are those last observed; a substrate asked for alone has newer ones."""
+    """The newest first, deleted ones too. Figures are those last observed; one asked for alone has newer ones."""
     found = page(await list_action(tools, caller), lambda one: one.row.id, cursor, limit)
     views = [SubstrateView.of(one, tools.addresses) for one in found.items]
     return SubstratesView(views, found.next_cursor)

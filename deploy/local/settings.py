@@ -61,6 +61,12 @@ class LocalSettings(Settings):
     api_key: SecretStr | None = None
     """Not used here: connect snippets tell customers to keep their key in `LOAM_API_KEY`."""
 
+    token: SecretStr | None = None
+    """An account token for the customer's commands; it wins over the one that `loam account login` keeps."""
+
+    api_url: str = ""
+    """Another control plane for the customer's commands, such as `https://app.example.org`. Default: this machine's."""
+
     @field_validator("state_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
