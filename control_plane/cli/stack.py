@@ -21,7 +21,7 @@ from shared.kernel.errors import AppError
 P = ParamSpec("P")
 
 SHOWN: Final = Console(highlight=False, soft_wrap=True)
-PROGRESS: Final = Console(stderr=True, highlight=False)
+PROGRESS: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _telling(command: Callable[P, None]) -> Callable[P, None]:
@@ -150,7 +150,7 @@ def _step_of(operation: dict[str, Any]) -> str:
 def _show_addresses(settings: LocalSettings) -> None:
     found = local.info(settings)
     SHOWN.print(f"\n[bold green]Loam is up.[/]  Tenants run as: {found.runtime}.  State: {escape(found.state_dir)}")
-    SHOWN.print(f"  API and its page   {found.api_url}/docs")
+    SHOWN.print(f"  API and its page   {found.api_url}/v1/docs")
     if settings.ca_file.is_file():
         SHOWN.print("\nThis machine's own authority signs its certificates; clients must be told to trust it:")
         SHOWN.print(f"  export NODE_EXTRA_CA_CERTS={escape(found.ca_file)}")
