@@ -1,0 +1,171 @@
+"""One host for tests of programs: real folders, a real registry, and servers that exist in memory only."""
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from provisioner.engine.leases import Leases
+from provisioner.engine.runner import Runner
+from provisioner.host_keys import HostKeys
+from provisioner.places.places import Places
+from provisioner.programs.catalogue import PROGRAMS
+from provisioner.programs.tools import Tools
+from provisioner.tenant_client import TenantAbsent, TenantSilent
+from shared.contracts.operations import Kind
+from shared.contracts.policy import Applied
+from shared.contracts.signed_policy import verify
+from shared.contracts.state_folder import StateFolder, TenantFolders
+from shared.contracts.tenant_server import Status
+from shared.kernel import secret_files
+from shared.kernel.ids import OperationId, RandomIds, SubstrateId
+from shared.kernel.secret_files import Secret
+from shared.lifecycle.substrate import Event
+from shared.registry import operations, publishing, substrates
+from shared.registry.database import Database
+from shared.registry.operations import Operation
+from shared.registry.substrates import Substrate
+from tests.support import registry as registry_support
+from tests.support.breaking import Breaker
+from tests.support.clock import ManualClock
+from tests.support.registry import Subscribed, subscribed
+from tests.support.runtimes import FakeGateway, FakeRuntime
+
+
+@dataclass(slots=True)
+class FakeTenants:
+    """Control sockets of servers that exist in memory only."""
+
+    runtime: FakeRuntime
+    host: StateFolder
+    silent: set[SubstrateId] = field(default_factory=set)
+    enforced: dict[SubstrateId, tuple[int, int]] = field(default_factory=dict)
+    status_of: dict[SubstrateId, Status] = field(default_factory=dict)
+
+    async def put_policy(self, folders: TenantFolders, jws: str) -> Applied:
+        substrate = self._answering(folders)
+        policy = verify(jws, HostKeys(self.host.secrets).trust())
+        self.enforced[substrate] = max(policy.order, self.enforced.get(substrate, (0, 0)))
+        epoch, generation = self.enforced[substrate]
+        return Applied(epoch=epoch, generation=generation)
+
+    async def status(self, folders: TenantFolders, substrate: SubstrateId) -> Status:
+        self._answering(folders)
+        return self.status_of[substrate]
+
+    def _answering(self, folders: TenantFolders) -> SubstrateId:
+        substrate = SubstrateId(folders.tenant.name)
+        if substrate in self.silent:
+            raise TenantSilent("the server did not answer as agreed")
+        server = self.runtime.servers.get(substrate)
+        if server is None or not server.running:
+            raise TenantAbsent("nobody listens on the control socket")
+        return substrate
+
+
+class PlacesWithSockets(Places):
+    """Places where a running server has opened its socket, though nobody listens in truth."""
+
+    runtime: FakeRuntime
+
+    async def is_open(self, spec: Any) -> bool:
+        return await self.runtime.is_running(spec.substrate)
+
+
+@dataclass(slots=True)
+class Host:
+    """A host, its tools, and what tests ask about it."""
+
+    tools: Tools
+    database: Database
+    state: StateFolder
+    clock: ManualClock
+    runtime: FakeRuntime
+    gateway: FakeGateway
+    tenants: FakeTenants
+
+    @classmethod
+    async def make(cls, database: Database, root: Path) -> Self:
+        """A host with an empty state folder and the key ring that `tests.support.registry` signs with."""
+        state, clock, runtime = StateFolder(root), ManualClock(), FakeRuntime()
+        _write_secret(state.secrets, secret_files.SIGNING, registry_support.SIGNING)
+        _write_secret(state.secrets, secret_files.PROBE, registry_support.PROBE)
+        places = PlacesWithSockets(state, clock, gateway_gid=os.getegid())
+        places.runtime = runtime
+        gateway, tenants = FakeGateway(runtime), FakeTenants(runtime, state)
+        tools = Tools(
+            database=database,
+            places=places,
+            runtime=runtime,
+            tenant=tenants,  # type: ignore[arg-type]
+            gateway=gateway,
+            keys=HostKeys(state.secrets),
+            clock=clock,
+        )
+        await places.prepare()
+        return cls(tools, database, state, clock, runtime, gateway, tenants)
+
+    async def subscribe(self) -> Subscribed:
+        """An account with a substrate that waits to be provisioned."""
+        async with self.database.transaction() as tx:
+            return await subscribed(tx, now=self.clock.now())
+
+    async def advance(self, operation: OperationId, *, tools: Tools | None = None, owner: str = "worker-1") -> None:
+        """One worker's turn at an operation."""
+        tools = tools or self.tools
+        leases = Leases(tools.database, self.clock, owner)
+        runner = Runner(database=tools.database, leases=leases, programs=PROGRAMS, tools=tools, clock=self.clock)
+        await runner.advance(operation)
+
+    def broken_by(self, breaker: Breaker) -> Tools:
+        """The tools, with every call counted and one of them broken."""
+        names = ("database", "places", "runtime", "tenant", "gateway")
+        return dataclasses.replace(
+            self.tools, **{name: breaker.wrap(getattr(self.tools, name), name) for name in names}
+        )
+
+    async def started(self) -> Subscribed:
+        """A substrate that runs."""
+        customer = await self.subscribe()
+        await self.advance(customer.operation)
+        return customer
+
+    async def ask_to_destroy(self, customer: Subscribed) -> OperationId:
+        """As the control plane: cancel what is active, `deleting`, and a destroy operation, in one transaction."""
+        operation, now = OperationId(RandomIds().new("op")), self.clock.now()
+        async with self.database.transaction() as tx:
+            active = await operations.find_active(tx, customer.substrate)
+            if active is not None:
+                await operations.update_canceled(tx, active.id, now)
+            await substrates.update_status(tx, customer.substrate, Event.DELETION_ASKED, now)
+            await publishing.publish(tx, customer.substrate, registry_support.SIGNER, now, push_due_at=now)
+            await operations.insert(tx, operation, Kind.DESTROY_SUBSTRATE, customer.account, customer.substrate, now)
+        return operation
+
+    async def operation(self, operation: OperationId) -> Operation:
+        """The operation's row."""
+        async with self.database.transaction() as tx:
+            found = await operations.find(tx, operation)
+        assert found is not None
+        return found
+
+    async def substrate(self, substrate: SubstrateId) -> Substrate:
+        """The substrate's row."""
+        async with self.database.transaction() as tx:
+            return await substrates.get(tx, substrate)
+
+    def left(self) -> list[str]:
+        """Everything of any tenant's on this host."""
+        roots = (self.state.tenants, self.state.control, self.state.edge, self.state.slugs)
+        found = [str(path.relative_to(self.state.root)) for root in roots for path in root.rglob("*")]
+        return sorted(found) + sorted(f"server {name}" for name in self.runtime.servers)
+
+
+def _write_secret(folder: Path, purpose: str, secret: Secret) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / f"{purpose}.{secret.id}.key"
+    file.write_bytes(secret.value)
+    file.chmod(0o400)
+
+
