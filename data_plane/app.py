@@ -1,11 +1,12 @@
 """The two applications: the edge, for customers, and the control socket, for the provisioner."""
 
 import asyncio
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
@@ -18,9 +19,11 @@ from data_plane.policy.caller import Caller
 from data_plane.rest import atoms, instance, search
 from data_plane.wiring import Parts
 from shared.contracts.signed_policy import MAX_BYTES
+from shared.kernel.errors import InvalidRequest
 from shared.kernel.product import DISPLAY_NAME, VERSION
-from shared.web.problems import HANDLERS
+from shared.web.problems import HANDLERS, from_app_error
 
+PROVIDED = ("memory", "caller", "openapi_document")
 ROUTERS = (atoms.router, search.router, instance.router)
 
 
@@ -47,7 +50,7 @@ def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
             "caller": Provide(provide_caller, sync_to_thread=False),
             "openapi_document": Provide(provide_openapi_document),
         },
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, RecursionError: _too_deep},
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
@@ -78,16 +81,19 @@ def openapi_document() -> bytes:
     """The REST face described. Built when first asked for, by an application made for nothing else."""
     described = LeanLitestar(
         route_handlers=list(ROUTERS),
-        dependencies={
-            "memory": Provide(_absent, sync_to_thread=False),
-            "caller": Provide(_absent, sync_to_thread=False),
-            "openapi_document": Provide(_absent, sync_to_thread=False),
-        },
+        # The description needs to know only that these are none of the caller's parameters.
+        dependencies={name: Provide(_absent(), sync_to_thread=False) for name in PROVIDED},
         openapi_config=OpenAPIConfig(title=f"{DISPLAY_NAME} memory", version=VERSION, use_handler_docstrings=True),
         logging_config=None,
     )
     return msgspec.json.encode(described.openapi_schema.to_schema())
 
 
-def _absent() -> None:
-    """In place of the real dependencies: the description needs to know only that they are none of the caller's."""
+def _absent() -> Callable[[], None]:
+    """A new function each time: Litestar refuses one provider under two names."""
+    return lambda: None
+
+
+def _too_deep(request: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
+    """JSON nested deeper than any request needs."""
+    return from_app_error(request, InvalidRequest(shown={"problem": "The request is nested too deeply."}))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -146,7 +147,7 @@ def message_of(answer: httpx.Response) -> dict[str, Any]:
     if answer.headers["content-type"].startswith("application/json"):
         message: dict[str, Any] = answer.json()
         return message
-    data = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    data = [line.removeprefix("data: ") for line in answer.text.split("\r\n") if line.startswith("data: ")]
     message = json.loads(data[-1])
     assert isinstance(message, dict)
     return message
@@ -166,9 +167,9 @@ async def serving(files: TenantFiles, builder: PolicyBuilder, clock: MovedClock)
     await running
 
 
-def edge_client(socket: Path) -> httpx.AsyncClient:
+def edge_client(path: Path) -> httpx.AsyncClient:
     """A client of one of the sockets, which calls it by the tenant's host name."""
-    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url=f"http://{HOST}", timeout=30)
+    return httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(path)), base_url=f"http://{HOST}", timeout=30)
 
 
 @contextmanager
@@ -189,21 +190,17 @@ def own_process(files: TenantFiles, log: Path, **environment: str) -> Iterator[s
         process.wait(10)
 
 
-def wait_until_answering(files: TenantFiles, process: subprocess.Popen[bytes], key: str) -> httpx.Client:
-    """A client with the key, once the server answers it."""
-    client = httpx.Client(
-        transport=httpx.HTTPTransport(uds=str(files.live_socket)),
-        base_url=f"http://{HOST}",
-        headers={"Authorization": f"Bearer {key}"},
-        timeout=30,
-    )
+@contextmanager
+def wait_until_answering(files: TenantFiles, process: subprocess.Popen[bytes], key: str) -> Iterator[httpx.Client]:
+    """A client with the key, once the server accepts connections."""
 
-    def answers() -> bool:
+    def accepts() -> bool:
         assert process.poll() is None, "the server ended"
-        try:
-            return client.get("/v1/whoami").status_code == 200
-        except httpx.TransportError:
-            return False
+        with socket.socket(socket.AF_UNIX) as trying:
+            return trying.connect_ex(str(files.live_socket)) == 0
 
-    until(answers, what="the server to answer", seconds=30)
-    return client
+    until(accepts, what="the server to accept a connection", seconds=30)
+    transport = httpx.HTTPTransport(uds=str(files.live_socket))
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(transport=transport, base_url=f"http://{HOST}", headers=headers, timeout=30) as client:
+        yield client
