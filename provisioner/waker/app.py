@@ -4,6 +4,7 @@ The gateway hands the request's headers over, never its body. Whatever is answer
 the caller as it is.
 """
 
+import asyncio
 from typing import Any
 
 from litestar import Litestar, Request, Response, route
@@ -17,11 +18,14 @@ from shared.web import problems
 METHODS: list[Method] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-@route(["/", "/{path:path}"], http_method=METHODS, operation_id="wake", sync_to_thread=True)
-def wake(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Response[None]:
-    """Check address and key. Files are read, so it runs in a thread."""
+@route(["/", "/{path:path}"], http_method=METHODS, operation_id="wake")
+async def wake(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Response[None]:
+    """Check address and key. Files are read, so it runs in a thread.
+
+    (Litestar's own `sync_to_thread` wraps a handler once for each of its paths, and then answers with a coroutine.)
+    """
     host = request.headers.get("x-forwarded-host") or request.headers.get("host") or ""
-    desk.answer(host, token_of(request.headers.get("authorization")))
+    await asyncio.to_thread(desk.answer, host, token_of(request.headers.get("authorization")))
     return Response(None, status_code=204)
 
 
