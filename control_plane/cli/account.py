@@ -1,5 +1,6 @@
 """`loam account`: signing up, logging in, and who one is."""
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ def _password(*, twice: bool) -> Callable[[Command], Command]:
     """The option `--password`, asked for where it is not given; `-` reads it from standard input."""
 
     def read(_context: click.Context, _option: click.Parameter, value: str) -> str:
-        return click.get_text_stream("stdin").readline().rstrip("\n") if value == "-" else value
+        return sys.stdin.readline().rstrip("\n") if value == "-" else value
 
     return click.option(
         "--password",

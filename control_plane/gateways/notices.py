@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
@@ -51,17 +51,17 @@ class Notices:
         self._database = database
         self._bells: dict[tuple[str, str], set[Bell]] = defaultdict(set)
         self._hearing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def open(self) -> None:
         """Begin to listen."""
-        self._hearing = asyncio.create_task(self._hear_for_ever())
+        self._hearing = asyncio.create_task(self._hear_until_closing())
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening. Not by canceling: that would lose a connection which is just being made."""
+        self._closing.set()
         if self._hearing is not None:
-            self._hearing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._hearing
+            await self._hearing
 
     @contextmanager
     def expect(self, channel: str, payload: str) -> Iterator[Bell]:
@@ -80,17 +80,27 @@ class Notices:
         for bell in self._bells.get((channel, payload), ()):
             bell.ring()
 
-    async def _hear_for_ever(self) -> None:
-        while True:
-            lost = asyncio.Event()
-            connection: Any = None
+    async def _hear_until_closing(self) -> None:
+        while not self._closing.is_set():
             try:
-                connection = await self._database.listen(CHANNELS, self._heard, lost)
-                await lost.wait()
-                log.warning("the connection for notices broke; it is made anew")
+                await self._hear()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("no connection for notices", error=type(error).__name__)
-            finally:
-                if connection is not None and not connection.is_closed():
-                    await connection.close(timeout=1)
-            await asyncio.sleep(RECONNECT_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECONNECT_SECONDS):
+                    await self._closing.wait()
+
+    async def _hear(self) -> None:
+        """Hear until the connection breaks or the program ends."""
+        lost = asyncio.Event()
+        connection = await self._database.listen(CHANNELS, self._heard, lost)
+        over = [asyncio.create_task(event.wait()) for event in (lost, self._closing)]
+        try:
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in over:
+                task.cancel()
+            if not connection.is_closed():
+                await connection.close(timeout=1)
+        if not self._closing.is_set():
+            log.warning("the connection for notices broke; it is made anew")

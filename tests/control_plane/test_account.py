@@ -1,0 +1,163 @@
+"""Signing up, logging in and out."""
+
+import stat
+
+import pytest
+
+from control_plane.actions import log_in
+from tests.control_plane.conftest import PASSWORD
+
+
+async def test_signing_up_gives_an_account_and_a_token(plane):
+    answer = await plane.http.post("/v1/signup", json={"email": " Ada@Example.ORG ", "password": PASSWORD})
+
+    assert answer.status_code == 201
+    assert answer.json()["account"]["email"] == "ada@example.org"
+    assert answer.json()["token"].startswith("lat_")
+
+
+async def test_the_token_opens_the_account(customer):
+    found = (await customer.get("/account")).json()
+
+    assert found["account"]["email"] == customer.email
+    assert found["role"] == "owner"
+
+
+async def test_a_known_address_is_not_taken_twice(plane, customer):
+    answer = await plane.http.post("/v1/signup", json={"email": customer.email.upper(), "password": PASSWORD})
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "email_taken"
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["nobody", "a@b", "a b@example.org", "a@@example.org", "a@example.org\t", "a@-example.org", "ä\u202e@example.org"],
+)
+async def test_an_address_that_is_none_is_refused(plane, email):
+    answer = await plane.http.post("/v1/signup", json={"email": email + "\u200b", "password": PASSWORD})
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "email_invalid"
+
+
+@pytest.mark.parametrize("email", ["İ@example.org", "ΣΑΣ@example.org", "e\u0301va@example.org", "ǅ@example.org"])
+async def test_addresses_of_every_script_are_welcome_and_found_again(plane, email):
+    await plane.http.post("/v1/signup", json={"email": email, "password": PASSWORD})
+
+    answer = await plane.http.post("/v1/login", json={"email": email, "password": PASSWORD})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("password", ["short", "elevenchars", "ä" * 600])
+async def test_a_password_that_is_too_short_or_too_long_is_refused(plane, password):
+    answer = await plane.http.post("/v1/signup", json={"email": "a@example.org", "password": password})
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "password_unfit"
+
+
+async def test_logging_in_gives_another_token(plane, customer):
+    answer = await plane.http.post("/v1/login", json={"email": customer.email, "password": PASSWORD})
+
+    assert answer.status_code == 200
+    assert answer.json()["token"] not in {"", customer.token}
+
+
+async def test_a_password_is_the_same_however_it_was_typed(plane):
+    await plane.http.post("/v1/signup", json={"email": "e@example.org", "password": "caf\u00e9 caf\u00e9 caf\u00e9"})
+
+    answer = await plane.http.post(
+        "/v1/login", json={"email": "e@example.org", "password": "cafe\u0301 cafe\u0301 cafe\u0301"}
+    )
+
+    assert answer.status_code == 200
+
+
+async def test_a_wrong_password_and_an_unknown_address_are_answered_alike(plane, customer):
+    wrong = await plane.http.post("/v1/login", json={"email": customer.email, "password": "wrong password!"})
+    unknown = await plane.http.post("/v1/login", json={"email": "nobody@example.org", "password": "wrong password!"})
+    nonsense = await plane.http.post("/v1/login", json={"email": "not an address", "password": "wrong password!"})
+
+    assert wrong.status_code == unknown.status_code == nonsense.status_code == 401
+    assert wrong.json() == unknown.json() == nonsense.json()
+
+
+async def test_guessing_is_slowed_down(plane, customer):
+    for attempt in range(log_in.MOST_OF_ADDRESS_FROM_NETWORK):
+        answer = await plane.http.post("/v1/login", json={"email": customer.email, "password": "wrong password!"})
+        assert answer.status_code == 401
+        assert f"r={log_in.MOST_OF_ADDRESS_FROM_NETWORK - 1 - attempt};" in answer.headers["ratelimit"]
+
+    answer = await plane.http.post("/v1/login", json={"email": customer.email, "password": PASSWORD})
+
+    assert answer.status_code == 429
+    assert answer.json()["code"] == "too_many_logins"
+    assert int(answer.headers["retry-after"]) == 900
+
+
+async def test_guessing_from_one_network_does_not_lock_the_owner_out(plane, customer):
+    body = {"email": customer.email, "password": "wrong password!"}
+    for _ in range(log_in.MOST_OF_ADDRESS_FROM_NETWORK + 1):
+        await plane.http.post("/v1/login", json=body, headers={"X-Forwarded-For": "203.0.113.7"})
+
+    body["password"] = PASSWORD
+    answer = await plane.http.post("/v1/login", json=body, headers={"X-Forwarded-For": "198.51.100.7"})
+
+    assert answer.status_code == 200
+
+
+async def test_after_a_while_one_may_try_again(plane, customer):
+    for _ in range(log_in.MOST_OF_ADDRESS_FROM_NETWORK + 1):
+        await plane.http.post("/v1/login", json={"email": customer.email, "password": "wrong password!"})
+    plane.clock.ahead = log_in.WINDOW
+
+    answer = await plane.http.post("/v1/login", json={"email": customer.email, "password": PASSWORD})
+
+    assert answer.status_code == 200
+
+
+async def test_logging_in_often_is_no_guessing(plane, customer):
+    for _ in range(log_in.MOST_OF_ADDRESS_FROM_NETWORK + 2):
+        answer = await plane.http.post("/v1/login", json={"email": customer.email, "password": PASSWORD})
+
+    assert answer.status_code == 200
+
+
+async def test_a_token_that_logged_out_opens_nothing(customer):
+    answer = await customer.post("/logout")
+
+    assert answer.status_code == 204
+    assert (await customer.get("/account")).status_code == 401
+
+
+async def test_a_token_ends_after_thirty_days(plane, customer):
+    plane.clock.ahead = log_in.tokens.LIFETIME
+
+    assert (await customer.get("/account")).status_code == 401
+
+
+async def test_signing_up_sends_a_letter_whose_code_confirms_the_address(plane, customer):
+    (letter,) = (plane.state_dir / "outbox").glob("*.eml")
+    code = letter.read_text().split("loam account confirm ")[1].split()[0]
+
+    answer = await plane.http.post("/v1/confirmations", json={"code": code})
+
+    assert answer.json() == {"confirmed": True}
+    assert (await customer.get("/account")).json()["email_confirmed"] is True
+    assert stat.S_IMODE(letter.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("code", ["nonsense", "mem_aaaa.0123", ".", "mem_\ud7ff.é"])
+async def test_a_made_up_code_confirms_nothing(plane, code):
+    answer = await plane.http.post("/v1/confirmations", json={"code": code})
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "confirmation_code_wrong"
+
+
+async def test_a_full_disk_does_not_stop_a_sign_up(plane):
+    (plane.state_dir / "outbox").write_text("not a folder")
+
+    assert (await plane.customer()).token
