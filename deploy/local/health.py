@@ -1,6 +1,5 @@
 """Waiting until a part of the stack works, and saying what it wrote when it does not."""
 
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -36,17 +35,6 @@ def wait(supervisor: Supervisor, name: str, works: Callable[[], bool], *, second
             how = "ends as soon as it is started" if keeps_ending else f"does not answer after {seconds:g} s"
             raise Trouble(f"{name} {how}.", fix=supervisor.where_to_look(name), detail=supervisor.tail_of(name))
         time.sleep(STEP_SECONDS)
-
-
-def listens(path: str) -> bool:
-    """Whether somebody serves on a unix socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(2)
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True
 
 
 def api(settings: LocalSettings, *, timeout: float = 10.0) -> httpx.Client:

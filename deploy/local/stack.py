@@ -1,6 +1,7 @@
 """The whole of Loam on this machine: up, down, reset. Each looks before it acts and may be repeated."""
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ from shared.kernel import secret_files
 from shared.registry import migrations
 
 Say = Callable[[str], None]
+
+TENANTS_SECONDS: Final = 30.0
+STEP_SECONDS: Final = 0.1
 
 RUNTIME_FILE: Final = "runtime"
 """Under the state folder: how tenants ran last, for `info`."""
@@ -83,7 +87,8 @@ def up(settings: LocalSettings, say: Say) -> list[str]:
     keeper.ensure([*services, *own])
     start_services(settings, keeper, say)
     _start_own(settings, keeper, own, say)
-    return [warning for warning in (unresolved, isolation) if warning]
+    quiet = _wait_for_tenants(settings, say)
+    return [warning for warning in (unresolved, isolation, quiet) if warning]
 
 
 def prepare(settings: LocalSettings) -> Users:
@@ -185,10 +190,21 @@ def _start_own(settings: LocalSettings, keeper: Supervisor, own: list[Program], 
     say("control plane")
     health.wait(keeper, "control-plane", lambda: health.api_answers(settings))
     say("waker")
-    health.wait(keeper, "waker", lambda: health.listens(str(settings.state.waker_socket)))
+    health.wait(keeper, "waker", lambda: tenants.listens(settings.state.waker_socket))
     say("worker")
     if "worker" in started:
         health.wait(keeper, "worker", lambda: keeper.state_of("worker") == "RUNNING")
+
+
+def _wait_for_tenants(settings: LocalSettings, say: Say) -> str | None:
+    """The worker brings every tenant back; what the person should know if some are not there yet."""
+    ends = time.monotonic() + TENANTS_SECONDS
+    while still := tenants.silent(settings):
+        say(f"{len(still)} tenants")
+        if time.monotonic() > ends:
+            return f"{len(still)} tenants are still being started; see {settings.logs / 'worker.log'}."
+        time.sleep(STEP_SECONDS)
+    return None
 
 
 def _publish_authority(settings: LocalSettings) -> bool:

@@ -5,6 +5,7 @@ They outlive the programs that started them on purpose, so that nothing but `dow
 
 import os
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,23 @@ def containers(client: docker.DockerClient, settings: LocalSettings) -> list[Con
     """This stack's containers, running or not."""
     labelled: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={settings.root}"}
     return list(client.containers.list(all=True, filters=labelled, ignore_removed=True))
+
+
+def silent(settings: LocalSettings) -> list[str]:
+    """Slugs whose server does not serve (yet)."""
+    edge = settings.state.edge
+    return sorted(slug.name for slug in settings.state.slugs.iterdir() if not listens(edge / slug.name / "live.sock"))
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody serves on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def remove_containers(client: docker.DockerClient, settings: LocalSettings) -> int:

@@ -9,7 +9,7 @@ T = TypeVar("T")
 STEP_SECONDS: Final = 0.02
 
 
-def until(condition: Callable[[], T], *, what: str, seconds: float = 10.0) -> T:
+def until(condition: Callable[[], T], *, what: str = "the condition", seconds: float = 10.0) -> T:
     """The condition's first true answer.
 
     Raises:
