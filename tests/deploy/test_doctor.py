@@ -1,0 +1,121 @@
+"""The doctor: every trouble comes with its remedy, in words and for scripts."""
+
+import json
+import shutil
+import socket
+from collections import namedtuple
+
+import pytest
+from click.testing import CliRunner
+
+from control_plane.cli.stack import stack
+from deploy.local import docker_engine, doctor, names
+from deploy.local.settings import RuntimeChoice
+
+BAD, WARNING, GOOD = doctor.Verdict.BAD, doctor.Verdict.WARNING, doctor.Verdict.GOOD
+Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil returns it
+
+
+def no_engine(monkeypatch):
+    monkeypatch.setattr(docker_engine, "find", lambda: None)
+
+
+def no_names(monkeypatch):
+    monkeypatch.setattr(names, "resolves", lambda _: False)
+
+
+def no_disk(monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1, 1, 1))
+
+
+def old_python(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 2))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "check", "verdict"),
+    [
+        (no_engine, doctor.engine, WARNING),
+        (no_names, doctor.name_resolution, BAD),
+        (no_disk, doctor.disk, BAD),
+        (old_python, doctor.python, BAD),
+    ],
+)
+def test_what_is_wrong_is_found_and_comes_with_its_remedy(monkeypatch, settings, trouble, check, verdict):
+    trouble(monkeypatch)
+
+    found = check(settings)
+
+    assert found.verdict is verdict
+    assert found.fix
+
+
+def test_a_missing_engine_is_bad_where_containers_were_asked_for(monkeypatch, settings):
+    no_engine(monkeypatch)
+
+    found = doctor.engine(settings.model_copy(update={"runtime": RuntimeChoice.DOCKER}))
+
+    assert found.verdict is BAD
+
+
+def test_a_taken_port_is_found(settings):
+    with socket.create_server(("127.0.0.1", settings.http_port)):
+        found = doctor.listening(settings)
+
+    assert found.verdict is BAD
+    assert "LOAM_HTTP_PORT" in (found.fix or "")
+
+
+@pytest.mark.parametrize("check", [doctor.services, doctor.authority, doctor.api])
+def test_before_the_first_start_the_remedy_is_to_start(settings, check):
+    found = check(settings)
+
+    assert found.verdict is BAD
+    assert "make up" in (found.fix or "")
+
+
+def test_a_state_folder_that_is_too_deep_is_found(settings, state_dir):
+    found = doctor.socket_paths(settings.model_copy(update={"state_dir": state_dir / ("x" * 90)}))
+
+    assert found.verdict is BAD
+
+
+def test_scripts_get_every_check_and_a_failure(monkeypatch, state_dir):
+    monkeypatch.setenv("LOAM_STATE_DIR", str(state_dir))
+
+    done = CliRunner().invoke(stack, ["doctor", "--json"])
+
+    checks = json.loads(done.stdout)["checks"]
+    assert len(checks) == len(doctor.CHECKS)
+    assert {"name", "verdict", "found", "fix"} == set(checks[0])
+    assert done.exit_code == 1
+
+
+def test_info_has_the_names_that_scripts_rely_on(monkeypatch, state_dir):
+    monkeypatch.setenv("LOAM_STATE_DIR", str(state_dir))
+
+    done = CliRunner().invoke(stack, ["info", "--json"])
+
+    assert set(json.loads(done.stdout)) >= {
+        "api_url", "dashboard_url", "domain", "ca_file", "state_dir", "runtime", "staff_token_file",
+    }  # fmt: skip
+
+
+def test_reset_asks_first(monkeypatch, state_dir):
+    monkeypatch.setenv("LOAM_STATE_DIR", str(state_dir))
+    (state_dir / "secrets").mkdir()
+
+    done = CliRunner().invoke(stack, ["reset"], input="n\n")
+
+    assert done.exit_code != 0
+    assert (state_dir / "secrets").is_dir()
+
+
+def test_a_misspelt_setting_is_two_sentences_and_no_traceback(monkeypatch):
+    monkeypatch.setenv("LOAM_STATE_DIRR", "/tmp/x")
+
+    done = CliRunner().invoke(stack, ["info"])
+
+    assert done.exit_code == 1
+    assert "LOAM_STATE_DIR" in done.stderr
+    assert "Traceback" not in done.output
