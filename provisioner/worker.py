@@ -5,9 +5,11 @@ Celery's main thread rings, a loop in another thread works. Redis may be down: t
 
 import logging
 import sys
+import warnings
 from typing import Any, Final
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging, worker_shutting_down
 
 from provisioner.loop_thread import LoopThread
@@ -24,7 +26,15 @@ SOCKET_SECONDS: Final = 5.0
 VISIBILITY_SECONDS: Final = 15 * 60
 """Above the longest deadline of an operation that a message may be waiting for."""
 
-ARGUMENTS: Final = ("worker", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
+ARGUMENTS: Final = (
+    "--quiet",
+    "worker",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "--loglevel",
+    "INFO",
+)
 
 
 def configure(app: Celery, settings: ProvisionerSettings) -> None:
@@ -92,6 +102,8 @@ def main() -> int:
     app = Celery("provisioner", set_as_current=False)
     configure(app, settings)
     register(app, engine)
+    # As root on purpose: it gives each tenant a user of its own. What comes from the broker is JSON and never code.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     setup_logging.connect(_leave_logging_alone, weak=False)
     worker_shutting_down.connect(lambda **_: engine.ask_to_stop(), weak=False)
     engine.start()

@@ -82,7 +82,7 @@ async def _end_subscription(tx: Tx, substrate: Substrate) -> None:
         await subscriptions.update_state(tx, substrate.subscription, was=state, becomes=becomes)
 
 
-PROGRAM: Final = Program[Tools](
+PROGRAM: Final[Program[Tools]] = Program(
     kind=Kind.DESTROY_SUBSTRATE,
     steps={
         "close_the_edge": close_the_edge,

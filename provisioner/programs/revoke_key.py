@@ -25,4 +25,6 @@ async def carry_policy(turn: Turn, tools: Tools) -> Outcome:
     return Wait(PAUSE, reason="the memory server has not confirmed it yet")
 
 
-PROGRAM: Final = Program[Tools](kind=Kind.REVOKE_KEY, steps={"carry_policy": carry_policy}, on_give_up=leave_as_it_is)
+PROGRAM: Final[Program[Tools]] = Program(
+    kind=Kind.REVOKE_KEY, steps={"carry_policy": carry_policy}, on_give_up=leave_as_it_is
+)

@@ -160,7 +160,7 @@ async def _mark_failed(tx: Tx, operation: Operation, failure: Failure, tools: To
         )
 
 
-PROGRAM: Final = Program[Tools](
+PROGRAM: Final[Program[Tools]] = Program(
     kind=Kind.START_SUBSTRATE,
     steps={
         "make_folders": make_folders,
