@@ -49,7 +49,6 @@ CREATE VIRTUAL TABLE word USING fts5 (
     content, label, moment,
     content = '', contentless_delete = 1, tokenize = 'porter unicode61 remove_diacritics 2'
 );
-INSERT INTO word (word, rank) VALUES ('rank', 'bm25(1.0, 0.6, 0.6)');
 
 -- Numbers that are kept while they change, so that no request has to count.
 CREATE TABLE tally (
