@@ -151,6 +151,7 @@ def text(settings: LocalSettings, wanted: Iterable[Program]) -> str:
             **({"user": "root"} if os.geteuid() == 0 else {}),
         ),
         _section("unix_http_server", file=settings.run / "supervisor.sock", chmod="0700"),
+        _section("supervisorctl", serverurl=f"unix://{settings.run / 'supervisor.sock'}"),
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n",
     ]
     parts += [_program(settings, program) for program in wanted]
