@@ -93,9 +93,7 @@ def cases(operation, *, seed: int) -> list:
     """Some requests for one operation: the right form in all its variety."""
     found = []
 
-    @settings(
-        max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     def collect(case):
         found.append(case)
 
@@ -108,7 +106,9 @@ def cases(operation, *, seed: int) -> list:
 async def check(plane: Plane, customer: Customer, known: dict[str, str], case) -> None:
     case.path_parameters.update({name: value for name, value in known.items() if name in case.path_parameters})
     sent = case.as_transport_kwargs(base_url="https://app.loam.localhost")
-    request = {name: sent[name] for name in ("method", "url", "params", "json", "cookies") if sent.get(name) is not None}
+    request = {
+        name: sent[name] for name in ("method", "url", "params", "json", "cookies") if sent.get(name) is not None
+    }
     request.pop("cookies", None)
     headers = {**dict(sent.get("headers") or {}), "Authorization": f"Bearer {customer.token}"}
     try:

@@ -58,7 +58,9 @@ async def test_a_name_that_cannot_be_one_is_not_found(customer, path):
     assert answer.json()["code"] == "not_found"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=%00", "cursor=%F0", "cursor=" + "a" * 201])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "cursor=%00", "cursor=%F0", "cursor=" + "a" * 201]
+)
 async def test_a_malformed_query_is_refused(customer, query):
     assert (await customer.get(f"/substrates?{query}")).status_code == 400
 
