@@ -176,13 +176,13 @@ def _opencode(target: Target) -> Snippet:
 
 def _python(target: Target) -> Snippet:
     key = repr(target.key) if target.key else f'os.environ["{VARIABLE}"]'
-    text = f'''{"" if target.key else "import os" + chr(10) * 2}import httpx
+    text = f"""{"" if target.key else "import os" + chr(10) * 2}import httpx
 
 key = {key}
 loam = httpx.Client(base_url="{target.instance_url}", headers={{"Authorization": f"Bearer {{key}}"}})
 loam.post("/v1/atoms", json={{"atoms": [{{"content": "The office closes at six."}}]}}).raise_for_status()
 print(loam.post("/v1/search", json={{"query": "When does the office close?", "limit": 5}}).json())
-'''
+"""
     return Snippet("python", [SnippetFile("memory.py", "python", text)], "pip install httpx && python memory.py")
 
 

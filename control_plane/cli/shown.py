@@ -20,6 +20,9 @@ P = ParamSpec("P")
 OUT: Final = Console(highlight=False, soft_wrap=True)
 ERR: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
+PIPE_WIDTH: Final = 1000
+"""In a pipe nothing is cut or wrapped: another program reads it line by line."""
+
 REFUSED: Final = 1
 NOT_LOGGED_IN: Final = 3
 UNREACHABLE: Final = 4
@@ -66,10 +69,12 @@ class Answer:
 
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         """Rows for a person."""
-        table = Table(*columns, box=None, header_style="dim", pad_edge=False)
+        table = Table(box=None, header_style="dim", pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(colored(cell) for cell in row))
-        OUT.print(table)
+        (OUT if OUT.is_terminal else Console(highlight=False, width=PIPE_WIDTH)).print(table)
 
     def facts(self, found: Mapping[str, Any]) -> None:
         """Names and values for a person."""

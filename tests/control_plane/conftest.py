@@ -1,6 +1,7 @@
 """The real application over a real database; only workers are played, by hand, so that every moment can be chosen."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from control_plane.gateways.passwords import Passwords
 from control_plane.settings import ControlPlaneSettings
 from control_plane.wiring import connected
 from shared.contracts.operations import CHANNEL_POLICY
-from shared.kernel import secret_files
+from shared.kernel import logs, secret_files
 from shared.kernel.clock import SystemClock
 from shared.kernel.ids import OperationId, SubstrateId
 from shared.lifecycle.operation import Status
@@ -153,6 +154,12 @@ class Plane:
         subscribed = await customer.subscribe(plan)
         await self.worker.start(subscribed)
         return str(subscribed["substrate"]["id"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logged_elsewhere() -> None:
+    """The application's log, away from what commands say on standard output."""
+    logs.configure("tests", stream=io.StringIO())
 
 
 @pytest.fixture

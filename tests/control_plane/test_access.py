@@ -42,7 +42,7 @@ PRIVATE = [(method, path) for method, path, public in routes() if not public]
 def test_what_is_public_is_a_short_list():
     found = {(method, path) for method, path, public in routes() if public and "{" not in path}
 
-    assert {route for route in found if route[1].rstrip("/") not in {"/v1"}} == PUBLIC_ROUTES
+    assert {route for route in found if route[1].rstrip("/") != "/v1"} == PUBLIC_ROUTES
 
 
 @pytest.mark.parametrize(("method", "path"), PRIVATE)

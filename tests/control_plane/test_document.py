@@ -3,9 +3,10 @@
 import re
 
 import httpx
+import hypothesis
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -97,9 +98,7 @@ def cases(operation, *, seed: int) -> list:
     def collect(case):
         found.append(case)
 
-    from hypothesis import given, seed as seeded  # noqa: PLC0415
-
-    seeded(seed)(given(case=operation.as_strategy())(collect))()
+    hypothesis.seed(seed)(given(case=operation.as_strategy())(collect))()
     return found
 
 
