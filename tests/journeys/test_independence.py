@@ -19,7 +19,7 @@ def test_a_tenant_answers_while_a_part_is_stopped(stack, shared_instance, progra
         assert shared_instance.search(program).json()["results"]
         assert shared_instance.whoami(key="mmk_wrong").status_code == 401
 
-    until(lambda: stack.customer().http.get(f"{stack.info['api_url']}/readyz").status_code == 200)
+    until(stack.is_ready)
 
 
 def test_a_subscription_is_provisioned_while_redis_is_down(stack):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from shared.contracts.state_folder import StateFolder, TenantFolders
 from shared.kernel.ids import Slug, SubstrateId
@@ -66,6 +69,11 @@ class Stack:
         )
         assert not check or done.returncode == 0, f"loam {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
         return done
+
+    def is_ready(self) -> bool:
+        """Whether the control plane says that it can work."""
+        with httpx.Client(verify=ssl.create_default_context(cafile=str(self.ca_file))) as http:
+            return http.get(f"{self.info['api_url']}/readyz").status_code == httpx.codes.OK
 
     def supervisor(self, action: str, program: str) -> str:
         """Stop, start or look at one of the programs."""
