@@ -90,7 +90,12 @@ def overdue(words: str, deadline: datetime, waiting_for: str | None) -> Failure:
 
 
 def begun(steps: tuple[StepRecord, ...], name: str, now: datetime) -> tuple[StepRecord, ...]:
-    """The records when a step begins: the one before it has ended; a step gone back to is open again."""
+    """The records when a step begins: the one before it has ended; a step gone back to is open again.
+
+    A step that is resumed stays as it is, with what it waits for.
+    """
+    if steps and steps[-1].name == name and steps[-1].finished_at is None:
+        return steps
     kept = tuple(_ended(step, now) for step in steps if step.name != name)
     again = next((step.started_at for step in steps if step.name == name), now)
     return (*kept, StepRecord(name=name, started_at=again))

@@ -1,5 +1,6 @@
 """One host for tests of programs: real folders, a real registry, and servers that exist in memory only."""
 
+import asyncio
 import dataclasses
 import os
 from dataclasses import dataclass, field
@@ -118,6 +119,13 @@ class Host:
         runner = Runner(database=tools.database, leases=leases, programs=PROGRAMS, tools=tools, clock=self.clock)
         await runner.advance(operation)
 
+    async def advance_a_while(self, operation: OperationId) -> None:
+        """A turn that is cut after a moment, for a program that would wait for ever; then the lease runs out."""
+        turn = asyncio.create_task(self.advance(operation))
+        await asyncio.wait({turn}, timeout=0.2)
+        turn.cancel()
+        await asyncio.gather(turn, return_exceptions=True)
+
     def broken_by(self, breaker: Breaker) -> Tools:
         """The tools, with every call counted and one of them broken."""
         names = ("database", "places", "runtime", "tenant", "gateway")
@@ -167,5 +175,3 @@ def _write_secret(folder: Path, purpose: str, secret: Secret) -> None:
     file = folder / f"{purpose}.{secret.id}.key"
     file.write_bytes(secret.value)
     file.chmod(0o400)
-
-
