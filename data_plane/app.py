@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
 
 from data_plane.control import policy, status
 from data_plane.edge.gate import MAX_BODY_BYTES, Gate
@@ -83,7 +84,13 @@ def openapi_document() -> bytes:
         route_handlers=list(ROUTERS),
         # The description needs to know only that these are none of the caller's parameters.
         dependencies={name: Provide(_absent(), sync_to_thread=False) for name in PROVIDED},
-        openapi_config=OpenAPIConfig(title=f"{DISPLAY_NAME} memory", version=VERSION, use_handler_docstrings=True),
+        openapi_config=OpenAPIConfig(
+            title=f"{DISPLAY_NAME} memory",
+            version=VERSION,
+            use_handler_docstrings=True,
+            components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"key": []}],
+        ),
         logging_config=None,
     )
     return msgspec.json.encode(described.openapi_schema.to_schema())

@@ -14,6 +14,7 @@ from data_plane.actions.remember import Receipt, SaveOrder, remember
 from data_plane.actions.views import AtomView
 from data_plane.edge.needs import NEEDS
 from data_plane.policy.caller import Caller
+from data_plane.rest.refusals import REFUSALS
 from shared.contracts.modes import Action
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="How many at most")]
@@ -46,7 +47,7 @@ class HistoryView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Absent on the last page."""
 
 
-@post("/", operation_id="save_atoms", status_code=200, opt={NEEDS: Action.WRITE})
+@post("/", operation_id="save_atoms", responses=REFUSALS, status_code=200, opt={NEEDS: Action.WRITE})
 async def save(
     data: JSONBody[SaveOrder],
     memory: NamedDependency[Memory],
@@ -61,7 +62,7 @@ async def save(
     return SavedView(atoms=saved.atoms)
 
 
-@get("/", operation_id="list_atoms", opt={NEEDS: Action.READ})
+@get("/", operation_id="list_atoms", responses=REFUSALS, opt={NEEDS: Action.READ})
 async def listing(
     memory: NamedDependency[Memory],
     caller: NamedDependency[Caller],
@@ -86,7 +87,7 @@ async def listing(
     return PageView(atoms=[AtomView.of(atom) for atom in page.atoms], cursor=page.cursor)
 
 
-@get("/{name:str}", operation_id="get_atom", opt={NEEDS: Action.READ})
+@get("/{name:str}", operation_id="get_atom", responses=REFUSALS, opt={NEEDS: Action.READ})
 async def read(
     name: FromPath[str], memory: NamedDependency[Memory], caller: NamedDependency[Caller], namespace: Namespace = None
 ) -> AtomView:
@@ -94,7 +95,7 @@ async def read(
     return AtomView.of(await get_atom(memory, caller, name, namespace=namespace))
 
 
-@get("/{name:str}/history", operation_id="list_history", opt={NEEDS: Action.READ})
+@get("/{name:str}/history", operation_id="list_history", responses=REFUSALS, opt={NEEDS: Action.READ})
 async def history(
     name: FromPath[str],
     memory: NamedDependency[Memory],
@@ -108,7 +109,7 @@ async def history(
     return HistoryView(name=name, versions=[AtomView.of(atom) for atom in page.atoms], cursor=page.cursor)
 
 
-@delete("/{name:str}", operation_id="forget_atom", status_code=200, opt={NEEDS: Action.WRITE})
+@delete("/{name:str}", operation_id="forget_atom", responses=REFUSALS, status_code=200, opt={NEEDS: Action.WRITE})
 async def remove(
     name: FromPath[str],
     memory: NamedDependency[Memory],

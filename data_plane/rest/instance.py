@@ -11,6 +11,7 @@ from data_plane.actions.whoami import WhoamiView, whoami
 from data_plane.edge.errors import RegistrationRefused, UsesApiKeys
 from data_plane.edge.needs import NEEDS, Needs
 from data_plane.policy.caller import Caller
+from data_plane.rest.refusals import REFUSALS
 
 
 class Health(msgspec.Struct, kw_only=True):
@@ -19,13 +20,13 @@ class Health(msgspec.Struct, kw_only=True):
     status: str
 
 
-@get("/whoami", operation_id="show_whoami", opt={NEEDS: Needs.KEY_OR_PROBE}, sync_to_thread=False)
+@get("/whoami", operation_id="show_whoami", responses=REFUSALS, opt={NEEDS: Needs.KEY_OR_PROBE}, sync_to_thread=False)
 def show_whoami(caller: NamedDependency[Caller]) -> WhoamiView:
     """The key that asks, and the instance that answers."""
     return whoami(caller)
 
 
-@get("/usage", operation_id="show_usage", opt={NEEDS: Needs.KEY})
+@get("/usage", operation_id="show_usage", responses=REFUSALS, opt={NEEDS: Needs.KEY})
 async def usage(memory: NamedDependency[Memory], caller: NamedDependency[Caller]) -> UsageView:
     """What counts against the plan's limits, and how near they are."""
     return await show_usage(memory, caller)

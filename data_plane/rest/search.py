@@ -12,6 +12,7 @@ from data_plane.actions.recall import recall
 from data_plane.actions.views import AtomView
 from data_plane.edge.needs import NEEDS
 from data_plane.policy.caller import Caller
+from data_plane.rest.refusals import REFUSALS
 from shared.contracts.modes import Action
 
 
@@ -33,7 +34,7 @@ class ResultsView(msgspec.Struct, kw_only=True):
     results: list[AtomView]
 
 
-@post("/", operation_id="search_atoms", status_code=200, opt={NEEDS: Action.READ})
+@post("/", operation_id="search_atoms", responses=REFUSALS, status_code=200, opt={NEEDS: Action.READ})
 async def search(
     data: JSONBody[SearchOrder], memory: NamedDependency[Memory], caller: NamedDependency[Caller]
 ) -> ResultsView:
