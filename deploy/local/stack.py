@@ -7,6 +7,8 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Final
 
+import docker.errors
+
 from deploy.images.tenant import image
 from deploy.local import (
     docker_engine,
@@ -131,17 +133,23 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
     Raises:
         Trouble: containers were asked for and there is no engine, or something could not be built.
     """
-    why = None
+    why: Trouble | None = None
     if settings.runtime is not RuntimeChoice.PROCESS:
         say("Docker engine")
         try:
             with closing(docker_engine.ensure()) as client:
                 say("tenant image")
                 return Tenancy(image=image.ensure(client)), None
+        except docker.errors.DockerException as error:
+            why = Trouble(
+                "A Docker engine answers but cannot do what tenants need.",
+                fix="See its words and its log; or run tenants as processes with LOAM_RUNTIME=process.",
+                detail=str(error),
+            )
         except Trouble as trouble:
-            if settings.runtime is RuntimeChoice.DOCKER:
-                raise
             why = trouble
+        if settings.runtime is RuntimeChoice.DOCKER:
+            raise why
     say("tenant programs")
     python = tenant_programs.ensure(settings)
     reason = f" {why.sentence} {why.fix}" if why else ""
