@@ -10,11 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from control_plane.settings import ControlPlaneSettings
-from provisioner.settings import ProvisionerSettings
 from pydantic_core import PydanticUndefined
 
+from control_plane.settings import ControlPlaneSettings
 from deploy.local.settings import LocalSettings
+from provisioner.settings import ProvisionerSettings
 from shared.kernel.settings import Settings
 from shared.lifecycle import api_key, operation, subscription, substrate
 from shared.plans import GB, KB, MB, PLANS, Plan
