@@ -5,23 +5,16 @@ from typing import Any, Final
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
-from shared.kernel.errors import AppError, InvalidRequest
+from shared.kernel.errors import InvalidRequest
 from shared.registry.account_tokens import Bearer
 
 JSON: Final = frozenset({"application/json"})
 
 BODY_BYTES_MOST: Final = 64 * 1024
 """More than any request of this API needs."""
-
-
-class NotJson(AppError):
-    """The body is declared to be something else than JSON."""
-
-    code = "unsupported_media_type"
-    status = 415
-    public = "The body must be JSON."
-    next_action = "Send JSON with “Content-Type: application/json”."
 
 
 class JsonRequest(Request[Bearer | None, None, State]):
@@ -31,11 +24,11 @@ class JsonRequest(Request[Bearer | None, None, State]):
         """The body as the handler's type.
 
         Raises:
-            NotJson: see there.
+            HTTPException: it is declared to be something else than JSON.
             InvalidRequest: it has another form; the sentence says where.
         """
         if self.content_type[0].lower() not in JSON:
-            raise NotJson
+            raise HTTPException(detail="The body must be JSON.", status_code=HTTP_415_UNSUPPORTED_MEDIA_TYPE)
         body = await self.body()
         field = self.route_handler.parsed_data_field
         try:
