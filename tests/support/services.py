@@ -4,10 +4,10 @@ Speed comes from what a test's data may lack: it lies in memory and is never syn
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 # testcontainers reads these when it is imported. Its reaper is an image that may be out of reach: the sweep below
 # does its work.
@@ -22,6 +22,7 @@ import psycopg
 from psycopg import sql
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.community.redis import RedisContainer
+from testcontainers.core.container import DockerContainer
 
 from deploy.images import service
 
@@ -31,6 +32,9 @@ SESSION_LABEL: Final = "loam.test.session"
 POSTGRES_OPTIONS: Final = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 POSTGRES_DATA: Final = "/var/lib/postgresql/data"
 TEMPLATE: Final = "template_registry"
+STARTS: Final = 3
+
+C = TypeVar("C", bound=DockerContainer)
 
 
 def engine() -> docker.DockerClient:
@@ -71,25 +75,51 @@ def sweep(client: docker.DockerClient) -> None:
 @contextmanager
 def postgres(client: docker.DockerClient) -> Iterator[str]:
     """A PostgreSQL server; the address of its administrator's database."""
-    container = PostgresContainer(
-        service.postgres(client), username="loam", password="loam", dbname="loam", driver=None
-    )
-    container.with_command(f"postgres {POSTGRES_OPTIONS}")
-    container.with_tmpfs_mount(POSTGRES_DATA, "size=1g")
-    container.with_kwargs(labels=labels(), shm_size="128m")
-    container.ports["5432"] = ("127.0.0.1", None)  # type: ignore[assignment]  # loopback only, as the SDK takes it
-    with container:
+    image = service.postgres(client)
+
+    def make() -> PostgresContainer:
+        container = PostgresContainer(image, username="loam", password="loam", dbname="loam", driver=None)
+        container.with_command(f"postgres {POSTGRES_OPTIONS}")
+        container.with_tmpfs_mount(POSTGRES_DATA, "size=1g")
+        container.with_kwargs(labels=labels(), shm_size="128m")
+        container.ports["5432"] = ("127.0.0.1", None)  # type: ignore[assignment]  # loopback only, as the SDK takes it
+        return container
+
+    with _running(make) as container:
         yield container.get_connection_url(host="127.0.0.1")
 
 
 @contextmanager
 def redis(client: docker.DockerClient) -> Iterator[str]:
     """A Redis server; its address without a database number."""
-    container = RedisContainer(service.redis(client))
-    container.with_kwargs(labels=labels())
-    container.ports["6379"] = ("127.0.0.1", None)  # type: ignore[assignment]  # loopback only, as the SDK takes it
-    with container:
+    image = service.redis(client)
+
+    def make() -> RedisContainer:
+        container = RedisContainer(image)
+        container.with_kwargs(labels=labels())
+        container.ports["6379"] = ("127.0.0.1", None)  # type: ignore[assignment]  # loopback only, as the SDK takes it
+        return container
+
+    with _running(make) as container:
         yield f"redis://127.0.0.1:{container.get_exposed_port(6379)}"
+
+
+@contextmanager
+def _running(make: Callable[[], C]) -> Iterator[C]:
+    """A container that has started. The engine may pick a port that somebody else takes in the same moment."""
+    for tries_left in reversed(range(STARTS)):
+        container = make()
+        try:
+            container.start()
+            break
+        except docker.errors.APIError:
+            container.stop()
+            if not tries_left:
+                raise
+    try:
+        yield container
+    finally:
+        container.stop()
 
 
 def make_database(server: str, name: str, *, template: str | None = None) -> str:
