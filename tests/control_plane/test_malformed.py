@@ -79,3 +79,16 @@ async def test_a_refusal_does_not_repeat_what_was_sent(plane):
 
     assert answer.status_code == 400
     assert secret not in answer.text
+
+
+async def test_the_character_nul_is_refused_wherever_it_hides(customer):
+    answer = await customer.post("/substrates/sub_a/keys", {"name": "a", "scopes": ["read"], "expires_at": "\0"})
+    escaped = await customer.call(
+        "POST",
+        "/subscriptions",
+        content=b'{"plan": "\\\\u0000 is only written out"}',
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert answer.status_code == 400
+    assert escaped.json()["code"] == "unknown_plan"
