@@ -6,6 +6,7 @@ read its neighbours' memories. So this is said loudly, and refused in production
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ from shared.kernel.logs import logger
 log = logger(__name__)
 
 SPAWN_SECONDS: Final = 10
+SEEN_SECONDS: Final = 5.0
+SEEN_PAUSE: Final = 0.005
 
 
 class RuntimeNotForProduction(AppError):
@@ -82,6 +85,7 @@ class ProcessRuntime:
         if not os.access(self._interpreter, os.X_OK):
             raise CannotRun(f"there is no interpreter at {self._interpreter}")
         self._spawn(launch)
+        self._see_it_run(launch.spec.substrate)
 
     def _spawn(self, launch: Launch) -> None:
         path = self._log_of(launch.spec.substrate)
@@ -101,6 +105,17 @@ class ProcessRuntime:
                 )
             except (subprocess.SubprocessError, OSError) as error:
                 raise RuntimeAway(f"the process could not be started: {type(error).__name__}") from error
+
+    def _see_it_run(self, substrate: SubstrateId) -> None:
+        """Wait for the last of the programs on the command line.
+
+        Between two of them a process has no environment, and whoever looked then would start a second server.
+        """
+        ends = time.monotonic() + SEEN_SECONDS
+        while not any(process.program == str(self._interpreter) for process in self._of(substrate)):
+            if time.monotonic() > ends:
+                raise RuntimeAway("the process ended as soon as it had started; its log says why")
+            time.sleep(SEEN_PAUSE)
 
     def _apply_limits(self, launch: Launch) -> None:
         limits = [f"--{name}={value}:{value}" for name, value in process_spec.rlimits(launch.spec).items()]

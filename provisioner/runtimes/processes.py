@@ -24,6 +24,8 @@ class Found:
     started: str
     """Clock ticks since boot (proc_pid_stat(5), field 22): with the pid, unique until the next boot."""
     environment: dict[str, str]
+    program: str
+    """The first word of its command line."""
 
 
 def list_running() -> list[Found]:
@@ -37,13 +39,14 @@ def look(pid: int) -> Found | None:
     folder = PROC / str(pid)
     try:
         environment = _environment((folder / "environ").read_bytes())
+        program = (folder / "cmdline").read_bytes().partition(b"\0")[0].decode(errors="replace")
         fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
         uid = folder.stat().st_uid
     except (OSError, IndexError):
         return None
     if fields[0] in {"Z", "X"}:
         return None
-    return Found(pid=pid, uid=uid, started=fields[19], environment=environment)
+    return Found(pid=pid, uid=uid, started=fields[19], environment=environment, program=program)
 
 
 def end(found: Found, gently: float) -> bool:

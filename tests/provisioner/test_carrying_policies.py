@@ -198,7 +198,7 @@ async def test_absurd_claims_are_kept_inside_what_can_be(host: Host) -> None:
         customer,
         usage=Usage(atoms=-5, storage_bytes=10**30, month="'; DROP"),
         last_request_ms=10**30,
-        last_client="\x1b[31m‮evil\0\n" + "x" * 500,
+        last_client="\x1b[31m\u202eevil\0\n" + "x" * 500,
         keys=(KeyUse(key_id="\0" * 9, at_ms=-(10**30)), KeyUse(key_id=customer.key, at_ms=10**30)),
     )
 

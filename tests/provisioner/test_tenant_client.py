@@ -81,9 +81,9 @@ async def test_an_answer_that_was_not_agreed_is_no_answer(
 
 
 async def test_a_status_larger_than_any_status_is_no_answer(folders: TenantFolders, client: TenantClient) -> None:
-    with serving(folders.control_socket, lambda _: Answer(body=b" " * (STATUS_MAX_BYTES + 1))):
-        with pytest.raises(TenantSilent):
-            await client.status(folders, SubstrateId(SUBSTRATE))
+    large = Answer(body=b" " * (STATUS_MAX_BYTES + 1))
+    with serving(folders.control_socket, lambda _: large), pytest.raises(TenantSilent):
+        await client.status(folders, SubstrateId(SUBSTRATE))
 
 
 async def test_a_server_that_drips_its_answer_is_cut(folders: TenantFolders, client: TenantClient) -> None:

@@ -1,4 +1,4 @@
-"""What a caller is told when a tenant's server cannot be reached. Nothing else runs in these tests: nothing is needed."""
+"""What a caller is told when a tenant's server cannot be reached. Nothing else runs here: nothing is needed."""
 
 from pathlib import Path
 

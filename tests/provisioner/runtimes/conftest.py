@@ -90,7 +90,8 @@ def bench(request: pytest.FixtureRequest, state_dir: Path) -> Iterator[Bench]:
 def _runtime(request: pytest.FixtureRequest, state: StateFolder) -> Runtime:
     match request.param:
         case "docker":
-            return DockerRuntime(request.getfixturevalue("tenant_image"), state.root)
+            engine: docker.DockerClient = request.getfixturevalue("docker_engine")
+            return DockerRuntime(request.getfixturevalue("tenant_image"), state.root, client=engine)
         case "process":
             return ProcessRuntime(Path(sys.executable), state, production=False)
         case _:
