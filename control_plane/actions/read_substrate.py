@@ -51,6 +51,12 @@ async def read_substrate(tools: Tools, caller: Bearer, substrate: SubstrateId) -
     return found
 
 
+async def find_substrate(tools: Tools, caller: Bearer, substrate: SubstrateId) -> Substrate:
+    """One substrate, for what does not depend on its figures."""
+    async with tools.database.transaction() as tx:
+        return await owned.find_substrate(tx, caller, substrate)
+
+
 async def list_substrates(tools: Tools, caller: Bearer) -> list[SubstrateNow]:
     """The caller's substrates, the newest first, with the figures there are."""
     now = tools.clock.now()

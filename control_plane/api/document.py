@@ -1,5 +1,6 @@
 """Completing the OpenAPI document with what holds for every operation."""
 
+from http import HTTPStatus
 from typing import Final
 
 from litestar import Litestar
@@ -7,6 +8,14 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType
 
 from control_plane.api.session import PUBLIC
 from shared.web.problems import MEDIA_TYPE
+
+DESCRIPTIONS: Final = {
+    "200": "Done.",
+    "201": "Made.",
+    "202": "Begun: follow the operation to its end.",
+    "204": "Done; there is nothing to say.",
+}
+"""In place of the framework's, which are the names of HTTP's statuses."""
 
 TEXT: Final = Schema(type=OpenAPIType.STRING)
 
@@ -45,9 +54,16 @@ def complete(app: Litestar) -> None:
 def _complete_one(operation: Operation, *, public: bool) -> None:
     responses = operation.responses if operation.responses is not None else {}
     responses.pop("400", None)  # the framework describes a form of its own; ours is the same for every error
+    for status, answer in responses.items():
+        if isinstance(answer, OpenAPIResponse) and answer.description == _framework_words(status):
+            answer.description = DESCRIPTIONS.get(status, answer.description)
     responses["default"] = OpenAPIResponse(
         description="A problem: RFC 9457.", content={MEDIA_TYPE: OpenAPIMediaType(schema=PROBLEM)}
     )
     operation.responses = responses
     if public:
         operation.security = []
+
+
+def _framework_words(status: str) -> str:
+    return HTTPStatus(int(status)).description if status.isdigit() else ""

@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 
 from control_plane.actions.delete_substrate import delete_substrate as delete_action
 from control_plane.actions.list_operations import list_operations as list_operations_action
-from control_plane.actions.read_substrate import SubstrateNow, read_substrate
+from control_plane.actions.read_substrate import SubstrateNow, find_substrate, read_substrate
 from control_plane.actions.read_substrate import list_substrates as list_action
 from control_plane.actions.tools import Tools
 from control_plane.api import connect_snippets, etags, names
@@ -193,11 +193,11 @@ async def connect_substrate(
     ] = connect_snippets.SEED,
 ) -> Snippet:
     """What to paste where, for one client. The key is read from an environment variable: it is not shown again."""
-    found = await read_substrate(tools, caller, names.substrate(substrate_id))
+    found = await find_substrate(tools, caller, names.substrate(substrate_id))
     return connect_snippets.snippet(
         client,
-        slug=found.row.slug,
-        instance_url=tools.addresses.instance_url(found.row.slug),
+        slug=found.slug,
+        instance_url=tools.addresses.instance_url(found.slug),
         ca_file=tools.ca_file,
     )
 
