@@ -96,6 +96,14 @@ def test_everybody_may_open_the_edges_socket_and_only_the_owner_the_other(
         assert stat.S_IMODE(files.control_socket.stat().st_mode) == 0o600
 
 
+def test_nobody_else_can_read_the_memorys_files(files: TenantFiles, builder: PolicyBuilder, log: Path):
+    with own_process(files, log) as process, wait_until_answering(files, process, builder.key):
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (files.root / "data").iterdir()}
+
+    assert modes["memory.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
 def test_the_log_holds_no_keys_names_contents_or_addresses(files: TenantFiles, builder: PolicyBuilder, log: Path):
     with own_process(files, log) as process, wait_until_answering(files, process, builder.key) as client:
         client.post("/v1/atoms", json={"atoms": [{"name": "fact.private-name", "content": "private content"}]})
