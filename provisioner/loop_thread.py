@@ -5,9 +5,11 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Final
 
+from provisioner.runtimes.runtime import Runtime
 from provisioner.settings import ProvisionerSettings
 from provisioner.wiring import Works, assemble
 from shared.kernel.logs import logger
@@ -16,6 +18,9 @@ log = logger(__name__)
 
 Work = Callable[[Works], Awaitable[None]]
 
+THREADS: Final = 64
+"""For blocking calls at the edge. A server that takes its time to stop must not hold up a neighbour's policy."""
+
 STOP_SECONDS: Final = 25.0
 """Longer than any single call that has begun may take to be cut."""
 
@@ -23,14 +28,17 @@ STOP_SECONDS: Final = 25.0
 class LoopThread:
     """Runs the engine, and takes work from other threads."""
 
-    def __init__(self, settings: ProvisionerSettings) -> None:
+    def __init__(self, settings: ProvisionerSettings, runtime: Runtime) -> None:
         """Nothing runs before `start`."""
         self._settings = settings
+        self._runtime = runtime
         self._thread = threading.Thread(target=self._run, name="engine")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._works: Works | None = None
         self._begun = threading.Event()
+        self.failed = False
+        """Whether it has ended without having been asked to."""
 
     def start(self) -> None:
         """Begin; returns once the loop takes work."""
@@ -67,6 +75,7 @@ class LoopThread:
             asyncio.run(self._main())
         except BaseException:
             log.exception("the engine has ended")
+            self.failed = True
             # A worker without its engine would look alive and do nothing. Whoever keeps it running starts it again.
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
@@ -74,6 +83,7 @@ class LoopThread:
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="edge"))
         self._begun.set()
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._stop.wait())
@@ -88,7 +98,7 @@ class LoopThread:
 
     async def _work(self) -> None:
         async with AsyncExitStack() as held:
-            self._works = await assemble(self._settings, held)
+            self._works = await assemble(self._settings, self._runtime, held)
             log.info("engine runs", runtime=self._settings.runtime.value)
             await self._works.run()
 

@@ -71,18 +71,13 @@ class Works:
                 await crew.stop()
 
 
-async def assemble(settings: ProvisionerSettings, held: AsyncExitStack) -> Works:
-    """The engine on real tools. Waits for the registry, however long it takes.
-
-    Raises:
-        WorkerSettingMissing: see there.
-        RuntimeNotForProduction: the runtime `process` in production.
-    """
+async def assemble(settings: ProvisionerSettings, runtime: Runtime, held: AsyncExitStack) -> Works:
+    """The engine on real tools. Waits for the registry, however long it takes."""
     clock = SystemClock()
     tools = Tools(
         database=await _connect(settings, held, clock),
         places=Places(StateFolder(settings.state_dir), clock, gateway_gid=settings.gateway_group),
-        runtime=runtime_of(settings),
+        runtime=runtime,
         tenant=TenantClient(),
         gateway=HttpsProbe(
             Addresses(settings.domain, settings.https_port),
@@ -118,8 +113,24 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
     )
 
 
+def check(settings: ProvisionerSettings) -> None:
+    """What a worker needs and the waker does without.
+
+    Raises:
+        WorkerSettingMissing: see there.
+    """
+    for name in ("registry_url", "broker_url"):
+        if not getattr(settings, name).get_secret_value():
+            raise WorkerSettingMissing(shown={"name": f"PROVISIONER_{name.upper()}"})
+
+
 def runtime_of(settings: ProvisionerSettings) -> Runtime:
-    """How tenants' servers run here."""
+    """How tenants' servers run here.
+
+    Raises:
+        WorkerSettingMissing: see there.
+        RuntimeNotForProduction: the runtime `process` in production.
+    """
     match settings.runtime:
         case RuntimeKind.DOCKER:
             if not settings.tenant_image:
@@ -134,8 +145,6 @@ def runtime_of(settings: ProvisionerSettings) -> Runtime:
 
 async def _connect(settings: ProvisionerSettings, held: AsyncExitStack, clock: Clock) -> Database:
     url = settings.registry_url.get_secret_value()
-    if not url:
-        raise WorkerSettingMissing(shown={"name": "PROVISIONER_REGISTRY_URL"})
     while True:
         try:
             database = await Database.connect(url, most=CONNECTIONS)

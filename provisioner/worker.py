@@ -14,6 +14,7 @@ from celery.signals import setup_logging, worker_shutting_down
 
 from provisioner.loop_thread import LoopThread
 from provisioner.settings import ProvisionerSettings
+from provisioner.wiring import check, runtime_of
 from shared.contracts.operations import NUDGE_ADVANCE, NUDGE_OBSERVE, NUDGE_PUSH_POLICY
 from shared.kernel import logs
 from shared.kernel.errors import AppError
@@ -88,17 +89,18 @@ def register(app: Celery, engine: LoopThread) -> None:
 
 def main() -> int:
     """Run until SIGTERM; then give leases back."""
+    logs.configure("worker")
     try:
         settings = ProvisionerSettings.load()
+        check(settings)
+        engine = LoopThread(settings, runtime_of(settings))
     except AppError as error:
-        logs.configure("worker")
         logs.logger(__name__).error("cannot start", code=error.code, detail=error.detail, next_action=error.next_step)
         return 1
     logs.configure("worker", level=settings.log_level)
     # Two lines for each message would drown the log; what they are about is logged by the engine.
     for noisy in ("celery.worker.strategy", "celery.app.trace", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    engine = LoopThread(settings)
     app = Celery("provisioner", set_as_current=False)
     configure(app, settings)
     register(app, engine)
@@ -109,12 +111,12 @@ def main() -> int:
     engine.start()
     try:
         app.worker_main(list(ARGUMENTS))
-    except SystemExit as end:
-        return int(end.code or 0)
+    except SystemExit:
+        logs.logger(__name__).info("stopping")
     finally:
         engine.ask_to_stop()
         engine.join()
-    return 0
+    return 1 if engine.failed else 0
 
 
 def _leave_logging_alone(**_: Any) -> None:

@@ -1,5 +1,6 @@
 """Keeping a lease while a step runs, and noticing when it is lost."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +24,9 @@ RENEWAL: Final = timedelta(seconds=5)
 RETRY: Final = timedelta(seconds=1)
 """How soon a renewal that failed is tried again."""
 
+TRY_SECONDS: Final = 2.0
+"""How long one renewal may hang."""
+
 REGISTRY_AWAY: Final = (
     OSError,
     TimeoutError,
@@ -42,12 +46,16 @@ class Leases:
         self._database = database
         self._clock = clock
         self._owner = owner
+        self._asked_at: dict[Lease, datetime] = {}
 
     async def take(self, operation: OperationId) -> tuple[Operation, Lease] | None:
         """The operation and its lease, or `None` when it is not due, has ended, or is held by another."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
-            return await operations.claim_lease(tx, operation, self._owner, now, now + TERM)
+            taken = await operations.claim_lease(tx, operation, self._owner, now, now + TERM)
+        if taken is not None:
+            self._asked_at[taken[1]] = now
+        return taken
 
     async def keep(self, lease: Lease) -> None:
         """Renew until cancelled. Returns when the lease is lost, and raises nothing.
@@ -55,13 +63,14 @@ class Leases:
         While the registry does not answer nobody else can take the lease either; but once its term has run out,
         another worker may be the first to reach a registry that is back, so this one must have stopped by then.
         """
-        good_until = self._clock.now() + TERM
+        # Counted from before it was asked for, as the registry counts it: the answer may have taken long.
+        good_until = self._asked_at.pop(lease) + TERM
         pause = RENEWAL
         while True:
             await self._clock.sleep(pause)
             asked_at = self._clock.now()
             try:
-                async with self._database.transaction() as tx:
+                async with asyncio.timeout(TRY_SECONDS), self._database.transaction() as tx:
                     await operations.update_lease(tx, lease, asked_at + TERM)
             except LeaseLost:
                 return
@@ -83,4 +92,5 @@ class Leases:
             return  # it is another's already, or will be when the term has run out
 
     def _runs_out(self, good_until: datetime) -> bool:
-        return self._clock.now() + RETRY >= good_until
+        another_try = RETRY + timedelta(seconds=TRY_SECONDS)
+        return self._clock.now() + another_try >= good_until

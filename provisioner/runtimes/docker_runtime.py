@@ -5,6 +5,7 @@ what the engine did: the next try looks first.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,8 @@ class DockerRuntime:
         """`image` is a reference that the engine has; `state` tells this stack's containers from another's."""
         self._image = image
         self._state = state
-        self._client = client or docker.from_env(timeout=CALL_SECONDS)
+        self._given = client
+        self._connecting = threading.Lock()
         self._starts = asyncio.Semaphore(STARTS_AT_A_TIME)
 
     async def ensure_running(self, launch: Launch) -> None:
@@ -73,6 +75,14 @@ class DockerRuntime:
             raise CannotRun(f"the engine does not have the image {self._image}") from error
         except (DockerException, requests.RequestException, OSError) as error:
             raise RuntimeAway(f"the engine did not do it: {type(error).__name__}: {error}") from error
+
+    @property
+    def _client(self) -> docker.DockerClient:
+        """Made at the first call, which asks the engine for its version: a worker starts before its engine does."""
+        with self._connecting:
+            if self._given is None:
+                self._given = docker.from_env(timeout=CALL_SECONDS)
+            return self._given
 
     def _ensure_running(self, launch: Launch) -> None:
         spec = launch.spec

@@ -76,3 +76,7 @@ def test_an_overdue_operation_says_when_and_what_to_do() -> None:
     assert failure.code == "deadline_passed"
     assert failure.detail == "“Doing it” was not finished by 2026-11-21T12:02:00Z."
     assert failure.next_action
+
+
+def test_waiting_before_any_step_has_begun_notes_nothing() -> None:
+    assert moves.waiting((), "the sun") == ()
