@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from data_plane.control import policy, status
+from data_plane.control import backup, policy, status
 from data_plane.edge.gate import MAX_BODY_BYTES, Gate
 from data_plane.edge.needs import caller_of, check_needs
 from data_plane.lean import only_msgspec
@@ -62,13 +62,14 @@ def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
 def make_control(parts: Parts) -> Litestar:
     """What answers on `control.sock`. Whoever can open that socket is the host."""
     return LeanLitestar(
-        route_handlers=[policy.put_policy, status.show_status],
+        route_handlers=[policy.put_policy, status.show_status, backup.copy_memory, backup.show_examination],
         dependencies={
             "memory": Provide(lambda: parts.memory, sync_to_thread=False),
             "desk": Provide(lambda: parts.desk, sync_to_thread=False),
             "uses": Provide(lambda: parts.uses, sync_to_thread=False),
             "settings": Provide(lambda: parts.settings, sync_to_thread=False),
             "policies": Provide(lambda: parts.policies, sync_to_thread=False),
+            "copier": Provide(lambda: parts.copier, sync_to_thread=False),
         },
         exception_handlers=HANDLERS,
         openapi_config=None,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from data_plane.actions.copy_memory import Copier
 from data_plane.actions.memory import Memory
 from data_plane.actions.policies import Policies
 from data_plane.edge.uses import KeyUses
@@ -22,6 +23,7 @@ class Parts:
     desk: PolicyDesk
     policies: Policies
     uses: KeyUses
+    copier: Copier
 
     @classmethod
     def connect(cls, settings: TenantSettings, clock: Clock, monotonic: Monotonic) -> "Parts":
@@ -29,7 +31,15 @@ class Parts:
         memory = Memory(writer=Writer(settings.database), readers=Readers(settings.database), clock=clock)
         desk = PolicyDesk(clock, monotonic)
         policies = Policies(memory, desk, substrate=settings.substrate, host_dir=settings.host_dir)
-        return cls(settings=settings, clock=clock, memory=memory, desk=desk, policies=policies, uses=KeyUses())
+        return cls(
+            settings=settings,
+            clock=clock,
+            memory=memory,
+            desk=desk,
+            policies=policies,
+            uses=KeyUses(),
+            copier=Copier(settings.database),
+        )
 
     def open(self) -> None:
         """Open the memory. Blocks."""

@@ -1,5 +1,6 @@
 """Atoms in the database: every statement that touches `atom` and `atom_version`."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,6 +194,19 @@ def list_by_index(tx: Tx, indexes: list[int]) -> dict[int, AtomVersion]:
         {"indexes": msgspec.json.encode(indexes).decode()},
     )
     return {row[0]: _from_row(row) for row in rows}
+
+
+def count_versions(tx: Tx) -> int:
+    """How long history is."""
+    return int(tx.execute("SELECT count(*) FROM atom_version").get)
+
+
+def digest_of_history(tx: Tx) -> str:
+    """One SHA-256 over every version's digest, in order: two memories with the same one hold the same."""
+    words = hashlib.sha256()
+    for index, digest in tx.execute("SELECT idx, digest FROM atom_version ORDER BY idx"):
+        words.update(int(index).to_bytes(8, "big") + bytes(digest))
+    return words.hexdigest()
 
 
 def as_json(values: tuple[str, ...] | None) -> str | None:

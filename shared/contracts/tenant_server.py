@@ -1,7 +1,8 @@
 """How the provisioner and a tenant's server speak over the control socket.
 
-`PUT /policy` (a compact JWS, `application/jose`) → `Applied`; `GET /status` → `Status`. The provisioner treats every
-reply as hostile: its size, its time and its form are bounded.
+`PUT /policy` (a compact JWS, `application/jose`) → `Applied`; `GET /status` → `Status`; `POST /backup` → one moment of
+the memory as a SQLite database, its length ahead; `GET /examination` → `Examined`. The provisioner treats every reply
+as hostile: its size, its time and its form are bounded.
 """
 
 from typing import Final
@@ -10,6 +11,10 @@ import msgspec
 
 STATUS_MAX_BYTES: Final = 1024 * 1024
 ANSWER_MAX_BYTES: Final = 64 * 1024
+
+COPY_TYPE: Final = "application/vnd.sqlite3"
+COPY_MARGIN_BYTES: Final = 16 * 1024 * 1024
+"""How much larger than the plan's storage a copy may be: tombstones are written when the storage is full."""
 
 
 class KeyUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,3 +47,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_client: str | None = None
     keys: tuple[KeyUse, ...] = ()
     versions: dict[str, str] = {}
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a memory is whole, and what it holds. Two with the same history hold the same."""
+
+    whole: bool
+    live_atoms: int
+    versions: int
+    """How long history is, tombstones included."""
+    history: str
+    """SHA-256 over the digest of every version, in order."""
