@@ -11,7 +11,8 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from data_plane.control import backup, policy, status
+from data_plane.control import backup, drain, policy, status
+from data_plane.draining import Draining
 from data_plane.edge.gate import MAX_BODY_BYTES, Gate
 from data_plane.edge.needs import caller_of, check_needs
 from data_plane.lean import only_msgspec
@@ -56,17 +57,19 @@ def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    return Gate(faces, parts.desk, parts.uses, parts.clock)
+    return Gate(faces, parts.desk, parts.uses, parts.activity, parts.clock)
 
 
-def make_control(parts: Parts) -> Litestar:
+def make_control(parts: Parts, draining: Draining) -> Litestar:
     """What answers on `control.sock`. Whoever can open that socket is the host."""
     return LeanLitestar(
-        route_handlers=[policy.put_policy, status.show_status, backup.copy_memory, backup.show_examination],
+        route_handlers=[policy.put_policy, status.show_status, drain.drain, backup.copy_memory, backup.show_examination],
         dependencies={
             "memory": Provide(lambda: parts.memory, sync_to_thread=False),
             "desk": Provide(lambda: parts.desk, sync_to_thread=False),
             "uses": Provide(lambda: parts.uses, sync_to_thread=False),
+            "activity": Provide(lambda: parts.activity, sync_to_thread=False),
+            "draining": Provide(lambda: draining, sync_to_thread=False),
             "settings": Provide(lambda: parts.settings, sync_to_thread=False),
             "policies": Provide(lambda: parts.policies, sync_to_thread=False),
             "copier": Provide(lambda: parts.copier, sync_to_thread=False),

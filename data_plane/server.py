@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from data_plane.app import make_control, make_edge
+from data_plane.draining import Draining
 from data_plane.mcp.endpoint import McpEndpoint
 from data_plane.policy.in_force import Monotonic
 from data_plane.serving import EVERYBODY, OWNER_ONLY, Served, serve_until_stopped
@@ -27,10 +28,12 @@ async def run(
     await asyncio.to_thread(parts.open)
     mcp = McpEndpoint(parts.memory, parts.uses)
     try:
-        control_app, edge_app = make_control(parts), make_edge(parts, mcp)
+        draining = Draining(parts.activity)
+        control_app, edge_app = make_control(parts, draining), make_edge(parts, mcp)
         await parts.policies.load()
         control = Served(control_app, settings.control_socket, OWNER_ONLY)
         edge = Served(edge_app, settings.live_socket, EVERYBODY)
+        draining.attach(edge)
         log.info("serving", substrate=settings.substrate)
         await serve_until_stopped([control, edge], stopping or asyncio.Event())
     finally:

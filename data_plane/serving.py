@@ -6,10 +6,10 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server
 
 BACKLOG: Final = 512
@@ -18,6 +18,14 @@ GRACE_SECONDS: Final = 10
 
 KEEP_ALIVE_SECONDS: Final = 150
 """Longer than the gateway keeps an idle connection (120 s), so that it never sends into one that is being closed."""
+
+SETTLE_SECONDS: Final = 0.05
+"""For whoever has found the socket's name before it went and has not been accepted yet."""
+
+SILENT_SECONDS: Final = 1.0
+"""How long a connection may say nothing before nobody waits for it."""
+
+STEP_SECONDS: Final = 0.01
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 
@@ -32,6 +40,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _in_head = True
+
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        """The newest request, if there was one: uvicorn's own annotation leaves that out."""
+        return self.cycle
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether a request has arrived on this connection, whole or in part."""
+        return self._cycle is not None or self._head_bytes > 0
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is under way."""
+        return self._head_bytes > 0 or (self._cycle is not None and not self._cycle.response_complete)
 
     def data_received(self, data: bytes) -> None:
         """Count what arrives before the headers are complete."""
@@ -83,7 +106,7 @@ class Served:
         """Make the socket. A file that a killed server left behind is replaced."""
         self._path = path
         self._socket = _bound(path, mode)
-        self._inode = path.stat().st_ino
+        self._inode: int | None = path.stat().st_ino
         self._server = _Server(
             Config(
                 application,
@@ -107,10 +130,31 @@ class Served:
             await self._server.serve(sockets=[self._socket])
         finally:
             self._socket.close()
-            with contextlib.suppress(FileNotFoundError):
-                # A successor may have put its own socket there already.
-                if self._path.stat().st_ino == self._inode:
-                    self._path.unlink()
+            self.take_name_away()
+
+    def take_name_away(self) -> None:
+        """Whoever dials from now on finds nobody. Who has dialled already is still served."""
+        with contextlib.suppress(FileNotFoundError):
+            # A successor may have put its own socket there already.
+            if self._inode is not None and self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+        self._inode = None  # the file system gives the number to another file
+
+    async def finish(self, seconds: float) -> bool:
+        """Serve everybody who came before the name went; whether all were served in time.
+
+        Closing the listening socket at once would hang up on whoever waits to be accepted, and on whoever was accepted
+        and is about to send: the gateway could not tell that nothing was done, and must not ask again.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.sleep(SETTLE_SECONDS)
+        while (waited := loop.time() - began) < seconds:
+            held = cast("set[BoundedProtocol]", self._server.server_state.connections)
+            if not any(one.is_answering or (waited < SILENT_SECONDS and not one.was_asked) for one in held):
+                return True
+            await asyncio.sleep(STEP_SECONDS)
+        return False
 
     def stop(self) -> None:
         """Accept nothing more."""
@@ -127,6 +171,9 @@ async def serve_until_stopped(served: list[Served], stopping: asyncio.Event) -> 
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait([*running, told], return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
+    for one in served:
+        one.take_name_away()
+    await asyncio.gather(*(one.finish(GRACE_SECONDS) for one in served))
     for one in served:
         one.stop()
     await asyncio.gather(*running)

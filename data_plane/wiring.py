@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from data_plane.actions.copy_memory import Copier
 from data_plane.actions.memory import Memory
 from data_plane.actions.policies import Policies
+from data_plane.edge.activity import Activity
 from data_plane.edge.uses import KeyUses
 from data_plane.log.writer import Writer
 from data_plane.policy.in_force import Monotonic, PolicyDesk
@@ -24,6 +25,7 @@ class Parts:
     policies: Policies
     uses: KeyUses
     copier: Copier
+    activity: Activity
 
     @classmethod
     def connect(cls, settings: TenantSettings, clock: Clock, monotonic: Monotonic) -> "Parts":
@@ -39,6 +41,7 @@ class Parts:
             policies=policies,
             uses=KeyUses(),
             copier=Copier(settings.database),
+            activity=Activity(monotonic),
         )
 
     def open(self) -> None:
@@ -47,5 +50,5 @@ class Parts:
 
     def close(self) -> None:
         """Finish what waits and close the memory. Blocks."""
-        self.memory.writer.close()
         self.memory.readers.close()
+        self.memory.writer.close()

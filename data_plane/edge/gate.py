@@ -7,6 +7,7 @@ a key, whether it exists or not.
 import time
 from typing import Any, Final
 
+from data_plane.edge.activity import Activity
 from data_plane.edge.answers import refuse
 from data_plane.edge.errors import BodyTooLarge, HostUnknown, OriginRefused
 from data_plane.edge.needs import CALLER
@@ -33,11 +34,12 @@ WHAT: Final = "what"
 class Gate:
     """An ASGI application around the faces."""
 
-    def __init__(self, faces: Any, desk: PolicyDesk, uses: KeyUses, clock: Clock) -> None:
+    def __init__(self, faces: Any, desk: PolicyDesk, uses: KeyUses, activity: Activity, clock: Clock) -> None:
         """Stand before `faces`."""
         self._faces = faces
         self._desk = desk
         self._uses = uses
+        self._activity = activity
         self._clock = clock
         self._running = 0
 
@@ -72,6 +74,7 @@ class Gate:
             )
 
     async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
+        is_use = False
         try:
             if self._running > MOST_AT_ONCE:
                 raise Busy
@@ -83,12 +86,17 @@ class Gate:
             if scope["path"] not in OPEN and not scope["path"].startswith(OPEN_BELOW):
                 caller = self._desk.admit(token_of(_one(headers, b"authorization")))
                 scope.setdefault("state", {})[CALLER] = caller
-                if not caller.is_probe:
+                is_use = not caller.is_probe
+                if is_use:
                     self._uses.note(caller.key_id, to_ms(self._clock.now()))
         except AppError as refused:
             await refuse(send, refused)
             return
-        await self._faces(scope, receive, send)
+        if not is_use:
+            await self._faces(scope, receive, send)
+            return
+        with self._activity.exchange() as exchange:
+            await self._faces(scope, exchange.receiving(receive), exchange.sending(send))
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], in_force: InForce) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -64,11 +65,13 @@ class Writer:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what waits, then close. Blocks."""
+        """Finish what waits, bring the write-ahead log into the database, then close. Blocks."""
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
         if self._connection is not None:
+            with suppress(apsw.BusyError):  # somebody else reads it: what is in the write-ahead log is safe there
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._connection.close()
 
     async def write(self, work: Callable[[Tx], Result]) -> Result:
