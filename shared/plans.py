@@ -3,6 +3,8 @@
 An operator edits this file. A plan in use keeps its terms: a subscription stores the row it was taken under.
 """
 
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -24,6 +26,20 @@ class PlanId(StrEnum):
     SOLO = "solo"
     PRO = "pro"
     TEAM = "team"
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """How much more there is of something than a plan holds."""
+
+    what: str
+    used: int
+    limit: int
+
+    @property
+    def words(self) -> str:
+        """For its owner: what to remove."""
+        return f"{self.used - self.limit:,} of {self.used:,} {self.what}"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +71,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             bootstraps_per_month=self.bootstraps_per_month,
         )
 
+    def excess(self, *, atoms: int, storage_bytes: int, named_keys: int, members: int) -> tuple[Excess, ...]:
+        """What does not fit. The size of one atom does not matter: those that are there stay as they are."""
+        compared = (
+            Excess("atoms", atoms, self.atoms),
+            Excess("bytes of storage", storage_bytes, self.storage_bytes),
+            Excess("keys", named_keys, self.named_keys),
+            Excess("members", members, self.members),
+        )
+        return tuple(one for one in compared if one.used > one.limit)
+
 
 class UnknownPlan(AppError):
     """No plan has this name."""
@@ -66,6 +92,9 @@ class UnknownPlan(AppError):
 
 
 TRIAL_DAYS: Final = 14
+
+CARRIED_WITHIN: Final = timedelta(minutes=1)
+"""When the sweep carries the limits of a changed plan, should the program that changes it not have."""
 
 PLANS: Final[dict[PlanId, Plan]] = {
     plan.id: plan

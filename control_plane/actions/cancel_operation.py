@@ -1,6 +1,6 @@
 """Cancel an operation that may be canceled."""
 
-from control_plane.actions import owned
+from control_plane.actions import destruction, owned
 from control_plane.actions.tools import Tools, acting
 from shared.contracts.operations import Kind
 from shared.kernel.errors import AppError
@@ -23,15 +23,21 @@ class NotCancellable(AppError):
 async def cancel_operation(tools: Tools, caller: Bearer, operation: OperationId) -> Operation:
     """Call an operation off; whoever works on it stops. Its substrate can be started again or deleted.
 
+    Canceling a deletion that is held undoes it.
+
     Raises:
         NotCancellable: see there.
     """
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
         asked = await owned.find_operation(tx, caller, operation)
-        await owned.claim_substrate(tx, caller, asked.substrate)
+        row = await owned.claim_substrate(tx, caller, asked.substrate)
         found = await owned.find_operation(tx, caller, operation)  # as it is now that nothing else changes it
-        if not found.cancellable or not await operations.update_canceled(tx, operation, now):
+        held = found.held_until is not None
+        canceled = found.cancellable and await (
+            destruction.undo(tools, tx, row, found, now) if held else operations.update_canceled(tx, operation, now)
+        )
+        if not canceled:
             raise NotCancellable(shown={"status": found.status.value}, operation=operation)
         if found.kind is Kind.START_SUBSTRATE:
             await substrates.update_status(tx, found.substrate, Event.GAVE_UP, now)
@@ -44,4 +50,7 @@ async def cancel_operation(tools: Tools, caller: Bearer, operation: OperationId)
             substrate=found.substrate,
             operation=operation,
         )
-        return await owned.find_operation(tx, caller, operation)
+        result = await owned.find_operation(tx, caller, operation)
+    if held:
+        tools.doorbell.push_policy(row.id)
+    return result

@@ -1,60 +1,52 @@
-"""Delete a substrate: what is under way is called off, its keys die, its subscription ends, its data is erased."""
+"""Delete a substrate by hand: read_only for 72 hours in which it can be undone, or erased at once."""
 
-from datetime import datetime
+from typing import Final
 
-from control_plane.actions import owned
-from control_plane.actions.propagation import publish_change
+from control_plane.actions import destruction, owned
 from control_plane.actions.tools import Tools, acting
-from shared.contracts.operations import Kind
-from shared.kernel.ids import OperationId, SubscriptionId, SubstrateId
-from shared.lifecycle import subscription as subscription_life
-from shared.lifecycle.substrate import Event, Status
-from shared.registry import audit, operations, subscriptions, substrates
+from shared.kernel.errors import AppError
+from shared.kernel.ids import SubstrateId
+from shared.lifecycle.substrate import Event, Status, after
+from shared.registry import audit
 from shared.registry.account_tokens import Bearer
-from shared.registry.database import Tx
 from shared.registry.operations import Operation
 
+NOTHING_TO_UNDO: Final = frozenset({Status.PROVISIONING, Status.FAILED, Status.DELETING})
+"""It never ran, or is being erased already."""
 
-async def delete_substrate(tools: Tools, caller: Bearer, substrate: SubstrateId) -> Operation:
-    """Begin to destroy it; the operation that does. Asked again, it returns the one under way.
+
+class ConfirmationMissing(AppError):
+    """Erasing at once needs the slug, typed."""
+
+    code = "confirmation_missing"
+    status = 422
+    public = "Erasing at once cannot be undone; it needs “confirm” with this substrate's slug, {slug}."
+    next_action = "Send the slug as “confirm”, or leave out “now” to have 72 hours in which it can be undone."
+
+
+async def delete_substrate(
+    tools: Tools, caller: Bearer, substrate: SubstrateId, *, at_once: bool = False, confirm: str | None = None
+) -> Operation:
+    """Ask for its destruction; the operation that does it. Asked again, it returns the same one.
 
     Raises:
+        ConfirmationMissing: see there.
         TransitionRefused: it is gone already.
     """
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
         row = await owned.claim_substrate(tx, caller, substrate)
-        active = await operations.find_active(tx, substrate)
-        if active is not None and active.kind is Kind.DESTROY_SUBSTRATE:
-            return active
-        if active is not None:
-            await operations.update_canceled(tx, active.id, now)
-        if row.status is not Status.DELETING:  # an earlier attempt failed: the work is begun anew
-            await substrates.update_status(tx, substrate, Event.DELETION_ASKED, now)
-            await _cancel_subscription(tx, row.subscription)
-        await publish_change(tools, tx, await substrates.get(tx, substrate), now)
-        operation = await _insert_operation(tools, tx, caller, substrate, now)
-        facts = {"operation": operation.id, "subscription": row.subscription}
+        if at_once and confirm != row.slug:
+            raise ConfirmationMissing(shown={"slug": row.slug})
+        if row.status is not Status.DELETING:
+            after(row.status, Event.DELETION_ASKED)
+        final = at_once or row.status in NOTHING_TO_UNDO
+        operation = await (destruction.begin if final else destruction.hold)(tools, tx, row, now)
+        facts = {"operation": operation.id, "subscription": row.subscription, "at_once": final}
         await audit.insert(
             tx, caller.account, acting(caller), "substrate.deletion_asked", now, substrate=substrate, **facts
         )
     tools.doorbell.push_policy(substrate)
-    tools.doorbell.advance(operation.id)
+    if final:
+        tools.doorbell.advance(operation.id)
     return operation
-
-
-async def _cancel_subscription(tx: Tx, identifier: SubscriptionId) -> None:
-    subscription = await subscriptions.get(tx, identifier)
-    if subscription.state in {subscription_life.State.CANCELED, subscription_life.State.ENDED}:
-        return
-    becomes = subscription_life.after(subscription.state, subscription_life.Event.CANCELED)
-    await subscriptions.update_state(tx, identifier, was=subscription.state, becomes=becomes)
-
-
-async def _insert_operation(tools: Tools, tx: Tx, caller: Bearer, substrate: SubstrateId, now: datetime) -> Operation:
-    operation = OperationId(tools.ids.new("op"))
-    await operations.insert(tx, operation, Kind.DESTROY_SUBSTRATE, caller.account, substrate, now)
-    made = await operations.find(tx, operation)
-    if made is None:
-        raise LookupError(operation)
-    return made

@@ -1,13 +1,14 @@
 """Finding what the caller owns. The same `NotFound` for what is absent and for what is somebody else's."""
 
 from shared.kernel.errors import AppError, NotFound
-from shared.kernel.ids import KeyId, OperationId, SubstrateId
+from shared.kernel.ids import KeyId, OperationId, SubscriptionId, SubstrateId
 from shared.lifecycle.substrate import Status
-from shared.registry import api_keys, operations, substrates
+from shared.registry import api_keys, operations, subscriptions, substrates
 from shared.registry.account_tokens import Bearer
 from shared.registry.api_keys import Key
 from shared.registry.database import Tx
 from shared.registry.operations import Operation
+from shared.registry.subscriptions import Subscription
 from shared.registry.substrates import Substrate
 
 
@@ -53,6 +54,22 @@ async def claim_keyring(tx: Tx, caller: Bearer, substrate: SubstrateId) -> Subst
     if found.status in {Status.DELETING, Status.DELETED}:
         raise SubstrateGoing(shown={"status": found.status.value}, substrate=substrate)
     return found
+
+
+async def claim_subscription(
+    tx: Tx, caller: Bearer, subscription: SubscriptionId
+) -> tuple[Subscription, Substrate | None]:
+    """One of the caller's subscriptions and the substrate it is for, both locked, in the order everybody locks them.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    found = await subscriptions.find(tx, subscription)
+    if found is None or found.account != caller.account:
+        raise NotFound(subscription=subscription, asked_by=caller.account)
+    living = await substrates.find_living(tx, subscription)
+    row = await substrates.claim(tx, living) if living is not None else None
+    return await subscriptions.claim(tx, subscription), row
 
 
 async def find_key(tx: Tx, substrate: SubstrateId, key: KeyId) -> Key:

@@ -10,9 +10,11 @@ from control_plane.actions.tools import Tools
 from shared.contracts.operations import CHANNEL_USAGE
 from shared.kernel.ids import SubstrateId
 from shared.lifecycle.substrate import Status
-from shared.registry import operations, substrates
+from shared.registry import operations, restrictions, substrates
 from shared.registry.account_tokens import Bearer
+from shared.registry.database import Tx
 from shared.registry.operations import Operation
+from shared.registry.restrictions import Restriction
 from shared.registry.substrates import Observed, Substrate, Usage
 
 FRESH: Final = timedelta(seconds=2)
@@ -30,6 +32,10 @@ class SubstrateNow:
     usage: Usage | None
     operation: Operation | None
     now: datetime
+    restrictions: tuple[Restriction, ...] = ()
+    """Why it is read_only, the strictest first."""
+    deletion: Operation | None = None
+    """The one that can still be undone."""
 
     @property
     def asleep(self) -> bool:
@@ -40,14 +46,14 @@ class SubstrateNow:
 async def read_substrate(tools: Tools, caller: Bearer, substrate: SubstrateId) -> SubstrateNow:
     """One substrate. Figures older than two seconds are asked for anew, with half a second's patience."""
     with tools.notices.expect(CHANNEL_USAGE, substrate) as bell:
-        found = await _look(tools, caller, substrate)
+        found = await look(tools, caller, substrate)
         if not _stale(found):
             return found
         tools.doorbell.observe(substrate)
         ends = time.monotonic() + PATIENCE.total_seconds()
         while _stale(found) and (left := ends - time.monotonic()) > 0:
             await bell.wait(left)
-            found = await _look(tools, caller, substrate)
+            found = await look(tools, caller, substrate)
     return found
 
 
@@ -61,12 +67,7 @@ async def list_substrates(tools: Tools, caller: Bearer) -> list[SubstrateNow]:
     """The caller's substrates, the newest first, with the figures there are."""
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
-        return [
-            SubstrateNow(
-                row, await substrates.find_usage(tx, row.id), await operations.find_newest_active(tx, row.id), now
-            )
-            for row in await substrates.list_of(tx, caller.account)
-        ]
+        return [await with_all(tx, row, now) for row in await substrates.list_of(tx, caller.account)]
 
 
 def _stale(found: SubstrateNow) -> bool:
@@ -76,8 +77,19 @@ def _stale(found: SubstrateNow) -> bool:
     return found.usage is None or found.now - found.usage.observed_at > FRESH
 
 
-async def _look(tools: Tools, caller: Bearer, substrate: SubstrateId) -> SubstrateNow:
+async def look(tools: Tools, caller: Bearer, substrate: SubstrateId) -> SubstrateNow:
+    """One substrate with the figures there are."""
     async with tools.database.transaction() as tx:
-        row = await owned.find_substrate(tx, caller, substrate)
-        usage = await substrates.find_usage(tx, substrate)
-        return SubstrateNow(row, usage, await operations.find_newest_active(tx, substrate), tools.clock.now())
+        return await with_all(tx, await owned.find_substrate(tx, caller, substrate), tools.clock.now())
+
+
+async def with_all(tx: Tx, row: Substrate, now: datetime) -> SubstrateNow:
+    """A substrate with everything that is shown of it."""
+    return SubstrateNow(
+        row,
+        await substrates.find_usage(tx, row.id),
+        await operations.find_newest_active(tx, row.id),
+        now,
+        tuple(await restrictions.list_of(tx, row.id)),
+        await operations.find_held(tx, row.id),
+    )

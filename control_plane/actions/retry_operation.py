@@ -6,6 +6,8 @@ from shared.contracts.operations import COURSES, Kind
 from shared.kernel.ids import OperationId
 from shared.lifecycle.operation import Event, after
 from shared.lifecycle.substrate import Event as SubstrateEvent
+from shared.lifecycle.substrate import Status
+from shared.lifecycle.transitions import TransitionRefused
 from shared.registry import audit, operations, substrates
 from shared.registry.account_tokens import Bearer
 from shared.registry.operations import Operation
@@ -21,9 +23,13 @@ async def retry_operation(tools: Tools, caller: Bearer, operation: OperationId) 
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
         asked = await owned.find_operation(tx, caller, operation)
-        await owned.claim_substrate(tx, caller, asked.substrate)
+        row = await owned.claim_substrate(tx, caller, asked.substrate)
         found = await owned.find_operation(tx, caller, operation)  # as it is now that nothing else changes it
         after(found.status, Event.RETRIED)
+        if found.kind is Kind.DESTROY_SUBSTRATE and row.status is not Status.DELETING:
+            # It was undone. A deletion is asked for by its own name, so that it can be undone again.
+            words = {"machine": "substrate", "state": row.status.value, "event": Event.RETRIED.value}
+            raise TransitionRefused(shown=words)
         if found.kind is Kind.START_SUBSTRATE:
             await substrates.update_status(tx, found.substrate, SubstrateEvent.RETRIED, now)
         await operations.update_retried(tx, operation, now, now + COURSES[found.kind].deadline)

@@ -1,6 +1,5 @@
 """Subscribe: a subscription, its substrate, the first key and the work that brings it up, all in one transaction."""
 
-import calendar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +16,7 @@ from shared.keys import format as key_format
 from shared.keys.sealing import seal
 from shared.lifecycle.api_key import State as KeyState
 from shared.lifecycle.subscription import State
+from shared.lifecycle.subscription_times import a_month_after
 from shared.registry import accounts, api_keys, audit, operations, subscriptions, substrates
 from shared.registry.account_tokens import Bearer
 from shared.registry.api_keys import Key
@@ -28,7 +28,6 @@ from shared.registry.substrates import Substrate
 
 FIRST_KEY_NAME: Final = "default"
 CLAIM_WITHIN: Final = timedelta(days=7)
-MONTHS: Final = 12
 
 
 class TrialTaken(AppError):
@@ -87,6 +86,7 @@ async def subscribe(tools: Tools, caller: Bearer, plan_name: str, *, trial: bool
         state=state,
         created_at=now,
         period_ends_at=now + timedelta(days=plans.TRIAL_DAYS) if trial else a_month_after(now),
+        state_since=now,
     )
     async with tools.database.transaction() as tx:
         await once.begin(tx)
@@ -105,12 +105,6 @@ async def subscribe(tools: Tools, caller: Bearer, plan_name: str, *, trial: bool
         await once.keep(tx, result, now)
     tools.doorbell.advance(operation)
     return result
-
-
-def a_month_after(moment: datetime) -> datetime:
-    """The same day of the next calendar month, or its last day when it is shorter."""
-    year, month = (moment.year + 1, 1) if moment.month == MONTHS else (moment.year, moment.month + 1)
-    return moment.replace(year=year, month=month, day=min(moment.day, calendar.monthrange(year, month)[1]))
 
 
 async def _require_confirmed_mail(tx: Tx, caller: Bearer) -> None:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from shared.kernel.errors import NotFound
-from shared.kernel.ids import KeyId, OperationId, SubstrateId
+from shared.kernel.ids import KeyId, OperationId, SubscriptionId, SubstrateId
 
 FORM: Final = re.compile(r"[a-z]{2,5}_[a-z0-9]{1,40}")
 
@@ -12,6 +12,11 @@ FORM: Final = re.compile(r"[a-z]{2,5}_[a-z0-9]{1,40}")
 def substrate(text: str) -> SubstrateId:
     """A substrate's id, or `NotFound`."""
     return SubstrateId(_checked(text))
+
+
+def subscription(text: str) -> SubscriptionId:
+    """A subscription's id, or `NotFound`."""
+    return SubscriptionId(_checked(text))
 
 
 def key(text: str) -> KeyId:

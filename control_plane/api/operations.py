@@ -62,6 +62,8 @@ class OperationView(msgspec.Struct, frozen=True):
     retryable: bool
     created_at: str
     finished_at: str | None
+    held_until: str | None
+    """Asked for and not begun: until then canceling it undoes it."""
 
     @classmethod
     def of(cls, operation: Operation) -> "OperationView":
@@ -80,6 +82,7 @@ class OperationView(msgspec.Struct, frozen=True):
             retryable=operation.status in {Status.FAILED, Status.CANCELED},
             created_at=shown(operation.created_at) or "",
             finished_at=shown(operation.finished_at),
+            held_until=shown(operation.held_until),
         )
 
 

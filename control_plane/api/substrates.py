@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, Router, delete, get
+from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.openapi import ResponseSpec
@@ -12,19 +12,22 @@ from litestar.params import FromPath, QueryParameter
 
 from control_plane.actions.delete_substrate import delete_substrate as delete_action
 from control_plane.actions.list_operations import list_operations as list_operations_action
+from control_plane.actions.read_receipt import read_receipt as receipt_action
 from control_plane.actions.read_substrate import SubstrateNow, find_substrate, read_substrate
 from control_plane.actions.read_substrate import list_substrates as list_action
 from control_plane.actions.tools import Tools
+from control_plane.actions.undelete_substrate import undelete_substrate as undelete_action
 from control_plane.api import connect_snippets, etags, names
 from control_plane.api.connect_snippets import Snippet
 from control_plane.api.moments import shown
 from control_plane.api.operations import OperationAnswer, OperationView
 from control_plane.api.pages import Cursor, Limit, page
 from shared.kernel.clock import iso
-from shared.lifecycle.substrate import Status
+from shared.lifecycle.substrate import Reason, Status
 from shared.plans import PlanId
 from shared.registry.account_tokens import Bearer
 from shared.registry.publishing import Addresses
+from shared.registry.receipts import Receipt
 
 MONTHS = 12
 
@@ -45,6 +48,20 @@ class BootstrapsUsed(msgspec.Struct, frozen=True):
     resets_at: str
 
 
+class RestrictionView(msgspec.Struct, frozen=True):
+    """One reason to be read_only."""
+
+    reason: Reason
+    since: str
+
+
+class DeletionView(msgspec.Struct, frozen=True):
+    """A deletion that can still be undone."""
+
+    operation_id: str
+    undo_until: str
+
+
 class SubstrateView(msgspec.Struct, frozen=True, kw_only=True):
     """A substrate: one memory server of its own."""
 
@@ -54,7 +71,10 @@ class SubstrateView(msgspec.Struct, frozen=True, kw_only=True):
     mcp_endpoint: str
     status: Status
     status_reason: str | None
-    """Why it is `read_only`."""
+    """Why it is `read_only`: the strictest of `restrictions`."""
+    restrictions: list[RestrictionView]
+    """Every reason that holds; lifting one keeps the others."""
+    deletion: DeletionView | None
     asleep: bool
     """Running without a server at the moment; the next request wakes it."""
     plan: PlanId
@@ -84,6 +104,8 @@ class SubstrateView(msgspec.Struct, frozen=True, kw_only=True):
             mcp_endpoint=addresses.mcp_endpoint(row.slug),
             status=row.status,
             status_reason=row.status_reason,
+            restrictions=[RestrictionView(one.reason, iso(one.since)) for one in found.restrictions],
+            deletion=_deletion(found),
             asleep=found.asleep,
             plan=terms.id,
             atoms=Used(usage.atoms if usage else 0, terms.atoms),
@@ -152,11 +174,46 @@ async def get_substrate(
     summary="Delete a substrate",
 )
 async def delete_substrate(
-    substrate_id: FromPath[str], tools: NamedDependency[Tools], caller: NamedDependency[Bearer]
+    substrate_id: FromPath[str],
+    tools: NamedDependency[Tools],
+    caller: NamedDependency[Bearer],
+    now: Annotated[bool, QueryParameter(description="Erase it at once; needs `confirm`.")] = False,  # noqa: FBT002
+    confirm: Annotated[str | None, QueryParameter(description="Its slug, typed.", max_length=64)] = None,
 ) -> OperationAnswer:
-    """Erase it with its keys and data, and end its subscription. Nothing brings it back."""
-    operation = await delete_action(tools, caller, names.substrate(substrate_id))
+    """Read-only for 72 hours in which it can be undone; then its keys and data are erased and its subscription ends.
+
+    With `now` and its slug typed as `confirm` it is erased at once, and nothing brings it back.
+    """
+    identifier = names.substrate(substrate_id)
+    operation = await delete_action(tools, caller, identifier, at_once=now, confirm=confirm)
     return OperationAnswer(OperationView.of(operation))
+
+
+@post(
+    "/v1/substrates/{substrate_id:str}/undelete",
+    operation_id="undelete_substrate",
+    status_code=200,
+    tags=["Substrates"],
+    summary="Undo a deletion",
+)
+async def undelete_substrate(
+    substrate_id: FromPath[str], tools: NamedDependency[Tools], caller: NamedDependency[Bearer]
+) -> SubstrateView:
+    """As if it had never been deleted; within 72 hours."""
+    return SubstrateView.of(await undelete_action(tools, caller, names.substrate(substrate_id)), tools.addresses)
+
+
+@get(
+    "/v1/substrates/{substrate_id:str}/receipt",
+    operation_id="get_receipt",
+    tags=["Substrates"],
+    summary="The receipt of a destruction",
+)
+async def get_receipt(
+    substrate_id: FromPath[str], tools: NamedDependency[Tools], caller: NamedDependency[Bearer]
+) -> Receipt:
+    """What was destroyed, when, and when the last backup of it ends."""
+    return await receipt_action(tools, caller, names.substrate(substrate_id))
 
 
 @get(
@@ -202,6 +259,11 @@ async def connect_substrate(
     )
 
 
+def _deletion(found: SubstrateNow) -> DeletionView | None:
+    held = found.deletion
+    return DeletionView(held.id, iso(held.held_until)) if held and held.held_until else None
+
+
 def next_month(now: datetime) -> str:
     """The first moment of the next calendar month in UTC."""
     year, month = (now.year + 1, 1) if now.month == MONTHS else (now.year, now.month + 1)
@@ -209,5 +271,14 @@ def next_month(now: datetime) -> str:
 
 
 router = Router(
-    "/", route_handlers=[list_substrates, get_substrate, delete_substrate, list_operations, connect_substrate]
+    "/",
+    route_handlers=[
+        list_substrates,
+        get_substrate,
+        delete_substrate,
+        undelete_substrate,
+        get_receipt,
+        list_operations,
+        connect_substrate,
+    ],
 )

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from shared.kernel.ids import AccountId, SubscriptionId
-from shared.lifecycle.subscription import State
+from shared.lifecycle.subscription import Event, State
 from shared.plans import Plan
 
 
@@ -14,6 +14,10 @@ class Payments(Protocol):
         """Begin to charge for a subscription; the state in which it starts."""
         ...
 
+    async def renew(self, account: AccountId, subscription: SubscriptionId, plan: Plan) -> Event:
+        """Charge for another month: `PAID` or `PAYMENT_FAILED`."""
+        ...
+
 
 class LocalPayments:
     """No payment service: the operator settles with customers elsewhere."""
@@ -21,3 +25,7 @@ class LocalPayments:
     async def open(self, account: AccountId, subscription: SubscriptionId, plan: Plan) -> State:  # noqa: ARG002
         """See `Payments.open`."""
         return State.ACTIVE
+
+    async def renew(self, account: AccountId, subscription: SubscriptionId, plan: Plan) -> Event:  # noqa: ARG002
+        """See `Payments.renew`."""
+        return Event.PAID

@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from provisioner.engine.program import Program
-from provisioner.programs import destroy_substrate, revoke_key, start_substrate
+from provisioner.programs import change_plan, destroy_substrate, revoke_key, start_substrate
 from provisioner.programs.tools import Tools
 from shared.contracts.operations import Kind
 
 PROGRAMS: Final[Mapping[Kind, Program[Tools]]] = {
-    program.kind: program for program in (start_substrate.PROGRAM, destroy_substrate.PROGRAM, revoke_key.PROGRAM)
+    program.kind: program
+    for program in (
+        start_substrate.PROGRAM,
+        change_plan.PROGRAM,
+        destroy_substrate.PROGRAM,
+        revoke_key.PROGRAM,
+    )
 }

@@ -6,26 +6,39 @@ under the substrate's lock acts before we get the lock; one that has not, acts n
 same, such as a container whose creation the engine finishes after its caller has died, is found by `watch`.
 """
 
+from datetime import datetime
 from typing import Final
 
-from provisioner.engine.outcome import Done, GoTo, Outcome
+from provisioner.engine.outcome import Done, GiveUp, GoTo, Outcome
 from provisioner.engine.program import Program, Turn, leave_as_it_is
 from provisioner.programs.start_substrate import WORKER
 from provisioner.programs.tools import Tools, alone_with, note_observed, substrate_of
 from shared.contracts.operations import CHANNEL_POLICY, Kind
 from shared.lifecycle import subscription as billing
 from shared.lifecycle.substrate import Event, Status
-from shared.registry import api_keys, audit, operations, policies, subscriptions, substrates
+from shared.registry import api_keys, audit, operations, policies, receipts, restrictions, subscriptions, substrates
 from shared.registry.database import Tx
+from shared.registry.receipts import Destroyed, Receipt
 from shared.registry.substrates import Observed, Substrate
 
 EVERY_ORDER: Final = (2**31 - 1, 2**31 - 1)
 """Later than any policy: nothing is left to revoke."""
 
 
+class NotBeingDeleted(GiveUp):
+    """Whoever asks for a destruction marks the substrate first; nothing else is ever destroyed."""
+
+    code = "not_being_deleted"
+    public = "This substrate is not being deleted, so nothing of it was touched."
+    next_action = "Delete it if it shall go."
+
+
 async def close_the_edge(turn: Turn, tools: Tools) -> Outcome:
     """Out of the gateway's sight, by one rename."""
-    spec = (await substrate_of(turn, tools)).spec
+    substrate = await substrate_of(turn, tools)
+    if substrate.status not in {Status.DELETING, Status.DELETED}:
+        raise NotBeingDeleted(status=substrate.status.value)
+    spec = substrate.spec
     async with alone_with(spec, tools):
         await substrate_of(turn, tools)
         await tools.places.close_edge(spec)
@@ -64,22 +77,44 @@ async def forget_rows(turn: Turn, tools: Tools) -> Outcome:
     async with tools.database.transaction() as tx:
         await operations.get_guarded(tx, turn.lease)
         await substrates.update_status(tx, substrate.id, Event.TORN_DOWN, now)
+        await receipts.insert(tx, substrate.account, await _receipt(tx, substrate, turn, now))
+        await restrictions.delete_of(tx, substrate.id)
         await api_keys.delete_of(tx, substrate.id)
         await policies.delete(tx, substrate.id)
         await substrates.delete_usage(tx, substrate.id)
         await operations.update_followed_revocations(tx, substrate.id, EVERY_ORDER, now)
-        await _end_subscription(tx, substrate)
+        await _end_subscription(tx, substrate, now)
         await audit.insert(tx, substrate.account, WORKER, "substrate_destroyed", now, substrate=substrate.id)
         await tx.notify(CHANNEL_POLICY, substrate.id)
     return Done()
 
 
-async def _end_subscription(tx: Tx, substrate: Substrate) -> None:
+async def _receipt(tx: Tx, substrate: Substrate, turn: Turn, now: datetime) -> Receipt:
+    """What is gone, in figures. Before the rows that it is made from are."""
+    usage = await substrates.find_usage(tx, substrate.id)
+    return Receipt(
+        substrate_id=substrate.id,
+        slug=substrate.slug,
+        subscription_id=substrate.subscription,
+        plan=substrate.terms.id,
+        created_at=substrate.created_at,
+        asked_at=turn.operation.created_at,
+        destroyed_at=now,
+        destroyed=Destroyed(
+            atoms=usage.atoms if usage else None,
+            storage_bytes=usage.storage_bytes if usage else None,
+            keys=await api_keys.count_live(tx, substrate.id),
+        ),
+        last_backup_ends_at=None,
+    )
+
+
+async def _end_subscription(tx: Tx, substrate: Substrate, now: datetime) -> None:
     """A subscription that was canceled has nothing left to wait for. One that still runs may get another substrate."""
     state = (await subscriptions.get(tx, substrate.subscription)).state
     if state is billing.State.CANCELED:
         becomes = billing.after(state, billing.Event.PERIOD_OVER)
-        await subscriptions.update_state(tx, substrate.subscription, was=state, becomes=becomes)
+        await subscriptions.update_state(tx, substrate.subscription, was=state, becomes=becomes, now=now)
 
 
 PROGRAM: Final[Program[Tools]] = Program(

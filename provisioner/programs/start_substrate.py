@@ -17,7 +17,7 @@ from provisioner.programs.tools import Tools, note_observed, substrate_of
 from provisioner.runtimes.runtime import CannotRun
 from shared.contracts.operations import CHANNEL_POLICY, Kind
 from shared.lifecycle.substrate import Event, Status
-from shared.registry import audit, operations, policies, substrates
+from shared.registry import audit, operations, policies, restrictions, substrates
 from shared.registry.audit import Actor, ActorKind
 from shared.registry.database import Tx
 from shared.registry.operations import Failure, LeaseLost, Operation
@@ -137,6 +137,7 @@ async def _record_ready(turn: Turn, stored: StoredPolicy, tools: Tools) -> None:
     async with tools.database.transaction() as tx:
         await operations.get_guarded(tx, turn.lease)
         await substrates.update_status(tx, stored.substrate, Event.BECAME_READY, now)
+        await restrictions.settle(tx, stored.substrate, now)  # its policy says so already
         substrate = await substrates.get(tx, stored.substrate)
         await substrates.update_observed(tx, stored.substrate, Observed.RUNNING, substrate.generation)
         await policies.update_acknowledged(

@@ -32,6 +32,7 @@ class Kind(StrEnum):
 
     START_SUBSTRATE = "start_substrate"
     DESTROY_SUBSTRATE = "destroy_substrate"
+    CHANGE_PLAN = "change_plan"
     REVOKE_KEY = "revoke_key"
     """Followed, not carried out: it ends when the tenant's server acknowledges the policy without the key."""
 
@@ -65,6 +66,15 @@ COURSES: Final[dict[Kind, Course]] = {
             ("forget_rows", "Erasing its keys"),
         ),
         deadline=timedelta(minutes=10),
+        cancellable=False,
+    ),
+    Kind.CHANGE_PLAN: Course(
+        steps=(
+            ("make_room", "Making room for its new size"),
+            ("carry_policy", "Handing over its new limits"),
+            ("apply_limits", "Setting its memory and CPU limits"),
+        ),
+        deadline=timedelta(minutes=2),
         cancellable=False,
     ),
     Kind.REVOKE_KEY: Course(

@@ -1,4 +1,4 @@
-"""The life of a subscription, as billing sees it."""
+"""The life of a subscription, as billing sees it. When the clock moves it is in `subscription_times`."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -25,7 +25,12 @@ class Event(StrEnum):
     TRIAL_OVER = "trial_over"
     GRACE_OVER = "grace_over"
     CANCELED = "canceled"
+    RESUMED = "resumed"
+    """Its cancellation is undone before the paid period's end."""
+    TRIAL_RESUMED = "trial_resumed"
+    """Likewise, of a trial."""
     PERIOD_OVER = "period_over"
+    """What it was for is destroyed."""
 
 
 TABLE: Final[Mapping[State, Mapping[Event, State]]] = {
@@ -44,7 +49,11 @@ TABLE: Final[Mapping[State, Mapping[Event, State]]] = {
         Event.GRACE_OVER: State.CANCELED,
         Event.CANCELED: State.CANCELED,
     },
-    State.CANCELED: {Event.PERIOD_OVER: State.ENDED},
+    State.CANCELED: {
+        Event.RESUMED: State.ACTIVE,
+        Event.TRIAL_RESUMED: State.TRIALING,
+        Event.PERIOD_OVER: State.ENDED,
+    },
     State.ENDED: {},
 }
 

@@ -35,19 +35,25 @@ class Event(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     DELETION_ASKED = "deletion_asked"
+    """For good: while a deletion can be undone the substrate is `read_only`, with the reason `deletion`."""
     TORN_DOWN = "torn_down"
 
 
 class Reason(StrEnum):
-    """Why a substrate is `read_only`."""
+    """Why a substrate is `read_only`, the strictest first: several may hold at once, and the strictest is shown."""
 
-    PAYMENT = "payment"
-    CANCELED = "canceled"
     ROLLED_BACK = "rolled_back"
     FORKED = "forked"
-    STORAGE = "storage"
+    DELETION = "deletion"
+    """Its owner has deleted it and may still undo that."""
     SUPPORT = "support"
+    CANCELED = "canceled"
+    PAYMENT = "payment"
+    STORAGE = "storage"
     MIGRATION = "migration"
+
+
+STRICTNESS: Final = tuple(Reason)
 
 
 TABLE: Final[Mapping[Status, Mapping[Event, Status]]] = {
@@ -82,6 +88,21 @@ MODES: Final[Mapping[Status, Mode]] = {
     Status.DELETED: Mode.DELETING,
 }
 """What the tenant's server enforces in each status. A failed provision may still be retried, so it keeps its mode."""
+
+
+def settling(status: Status, *, restricted: bool) -> Event | None:
+    """What must happen to a substrate so that its status agrees with whether anything restricts it."""
+    if status is Status.RUNNING and restricted:
+        return Event.RESTRICTED
+    if status is Status.READ_ONLY and not restricted:
+        return Event.RESTRICTION_LIFTED
+    return None
+
+
+def mode_of(status: Status, *, restricted: bool) -> Mode:
+    """What the tenant's server enforces. One that is only being started obeys what restricts it from the beginning."""
+    mode = MODES[status]
+    return Mode.READ_ONLY if mode is Mode.RUNNING and restricted else mode
 
 
 def after(status: Status, event: Event) -> Status:

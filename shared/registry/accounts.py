@@ -61,6 +61,12 @@ async def find_member(tx: Tx, member: MemberId) -> Member | None:
     return _member(row) if row else None
 
 
+async def count_members(tx: Tx, account: AccountId) -> int:
+    """How many people log in for an account."""
+    found: int = await tx.value("SELECT count(*) FROM member WHERE account_id = :account", {"account": account})
+    return found
+
+
 async def update_email_confirmed(tx: Tx, member: MemberId, now: datetime) -> bool:
     """Note that a mail address is its member's; `False` when that was known already."""
     changed = await tx.run(

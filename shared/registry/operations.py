@@ -68,6 +68,8 @@ class Operation:
     due_at: datetime
     deadline_at: datetime
     finished_at: datetime | None
+    held_until: datetime | None = None
+    """Asked for and not begun: until then it can be undone."""
 
     @property
     def active(self) -> bool:
@@ -77,7 +79,7 @@ class Operation:
     @property
     def cancellable(self) -> bool:
         """Whether its owner may cancel it now."""
-        return self.active and COURSES[self.kind].cancellable
+        return self.active and (self.held_until is not None or COURSES[self.kind].cancellable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,9 @@ async def insert(
     now: datetime,
     *,
     facts: dict[str, Any] | None = None,
+    held_until: datetime | None = None,
 ) -> None:
-    """A new operation, due at once.
+    """A new operation, due at once; or held, so that it can be undone until somebody releases it.
 
     Raises:
         OperationUnderWay: the substrate has an active one. The transaction is lost.
@@ -107,8 +110,9 @@ async def insert(
     try:
         await tx.run(
             """
-            INSERT INTO operation (id, kind, account_id, substrate_id, status, created_at, due_at, deadline_at, facts)
-            VALUES (:id, :kind, :account, :substrate, 'queued', :now, :now, :deadline, :facts)
+            INSERT INTO operation (id, kind, account_id, substrate_id, status, created_at, due_at, deadline_at, facts,
+                                   held_until)
+            VALUES (:id, :kind, :account, :substrate, 'queued', :now, :due, :deadline, :facts, :held_until)
             """,
             {
                 "id": operation,
@@ -116,8 +120,10 @@ async def insert(
                 "account": account,
                 "substrate": substrate,
                 "now": now,
-                "deadline": now + COURSES[kind].deadline,
+                "due": held_until or now,
+                "deadline": (held_until or now) + COURSES[kind].deadline,
                 "facts": facts or {},
+                "held_until": held_until,
             },
         )
     except asyncpg.UniqueViolationError as error:
@@ -132,6 +138,14 @@ async def find(tx: Tx, operation: OperationId) -> Operation | None:
     return _operation(row) if row else None
 
 
+async def get(tx: Tx, operation: OperationId) -> Operation:
+    """One operation that must exist."""
+    found = await find(tx, operation)
+    if found is None:
+        raise LookupError(operation)
+    return found
+
+
 async def list_of(tx: Tx, substrate: SubstrateId) -> list[Operation]:
     """A substrate's operations, the newest first."""
     rows = await tx.rows(
@@ -141,11 +155,11 @@ async def list_of(tx: Tx, substrate: SubstrateId) -> list[Operation]:
 
 
 async def find_active(tx: Tx, substrate: SubstrateId) -> Operation | None:
-    """The one operation that is under way (followed revocations do not count)."""
+    """The one operation that is under way (followed revocations and what is held do not count)."""
     row = await tx.row(
         """
         SELECT * FROM operation
-         WHERE substrate_id = :id AND status IN ('queued', 'running') AND kind <> 'revoke_key'
+         WHERE substrate_id = :id AND status IN ('queued', 'running') AND kind <> 'revoke_key' AND held_until IS NULL
            FOR UPDATE
         """,
         {"id": substrate},
@@ -158,11 +172,51 @@ async def find_newest_active(tx: Tx, substrate: SubstrateId) -> Operation | None
     row = await tx.row(
         """
         SELECT * FROM operation
-         WHERE substrate_id = :id AND status IN ('queued', 'running') AND kind <> 'revoke_key'
+         WHERE substrate_id = :id AND status IN ('queued', 'running') AND kind <> 'revoke_key' AND held_until IS NULL
         """,
         {"id": substrate},
     )
     return _operation(row) if row else None
+
+
+async def find_held(tx: Tx, substrate: SubstrateId) -> Operation | None:
+    """The deletion that can still be undone."""
+    row = await tx.row(
+        "SELECT * FROM operation WHERE substrate_id = :id AND status = 'queued' AND held_until IS NOT NULL",
+        {"id": substrate},
+    )
+    return _operation(row) if row else None
+
+
+async def list_held_over(tx: Tx, now: datetime, limit: int) -> list[SubstrateId]:
+    """Substrates whose deletion can be undone no more, the longest first."""
+    rows = await tx.rows(
+        """
+        SELECT substrate_id FROM operation
+         WHERE status = 'queued' AND held_until <= :now
+         ORDER BY held_until
+         LIMIT :limit
+        """,
+        {"now": now, "limit": limit},
+    )
+    return [row["substrate_id"] for row in rows]
+
+
+async def update_released(tx: Tx, operation: OperationId, now: datetime, deadline: datetime) -> bool:
+    """What was held is due now; `False` when it was undone or released before.
+
+    Nothing else may be under way on the substrate.
+    """
+    changed = await tx.run(
+        """
+        UPDATE operation SET held_until = NULL, due_at = :now, deadline_at = :deadline
+         WHERE id = :id AND status = 'queued' AND held_until IS NOT NULL
+        """,
+        {"id": operation, "now": now, "deadline": deadline},
+    )
+    if changed:
+        await tx.notify(CHANNEL_OPERATION, operation)
+    return changed == 1
 
 
 async def list_due(tx: Tx, now: datetime, limit: int) -> list[OperationId]:
@@ -170,7 +224,7 @@ async def list_due(tx: Tx, now: datetime, limit: int) -> list[OperationId]:
     rows = await tx.rows(
         """
         SELECT id FROM operation
-         WHERE status IN ('queued', 'running') AND due_at <= :now
+         WHERE status IN ('queued', 'running') AND due_at <= :now AND held_until IS NULL
            AND (lease_until IS NULL OR lease_until <= :now)
          ORDER BY due_at
          LIMIT :limit
@@ -188,7 +242,7 @@ async def claim_lease(
         """
         UPDATE operation
            SET status = 'running', lease_owner = :owner, lease_number = lease_number + 1, lease_until = :until
-         WHERE id = :id AND status IN ('queued', 'running') AND due_at <= :now
+         WHERE id = :id AND status IN ('queued', 'running') AND due_at <= :now AND held_until IS NULL
            AND (lease_until IS NULL OR lease_until <= :now)
         RETURNING *
         """,
@@ -271,7 +325,7 @@ async def update_canceled(tx: Tx, operation: OperationId, now: datetime) -> bool
     changed = await tx.run(
         """
         UPDATE operation
-           SET status = 'canceled', finished_at = :now, lease_number = lease_number + 1,
+           SET status = 'canceled', finished_at = :now, held_until = NULL, lease_number = lease_number + 1,
                lease_owner = NULL, lease_until = NULL
          WHERE id = :id AND status IN ('queued', 'running')
         """,
@@ -348,4 +402,5 @@ def _operation(row: Row) -> Operation:
         due_at=row["due_at"],
         deadline_at=row["deadline_at"],
         finished_at=row["finished_at"],
+        held_until=row["held_until"],
     )

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts import signed_policy
-from shared.contracts.policy import Policy, Probe
+from shared.contracts.policy import Mode, Policy, Probe
 from shared.kernel.clock import to_ms
 from shared.kernel.ids import Slug, SubstrateId
 from shared.kernel.secret_files import Secret
 from shared.keys import probe
-from shared.lifecycle.substrate import MODES, Status
-from shared.registry import api_keys, policies, substrates
+from shared.lifecycle.substrate import mode_of
+from shared.registry import api_keys, policies, restrictions, substrates
 from shared.registry.database import Tx
 from shared.registry.policies import StoredPolicy
 
@@ -59,6 +59,8 @@ async def publish(
     program that starts one carries the policy itself.
     """
     row = await substrates.claim(tx, substrate)
+    restricting = await restrictions.list_of(tx, substrate)
+    mode = mode_of(row.status, restricted=bool(restricting))
     epoch = await policies.get_epoch(tx)
     generation = await policies.next_generation(tx, substrate)
     token = probe.secret_for(signer.probe.value, substrate=substrate, epoch=epoch, generation=generation)
@@ -70,8 +72,8 @@ async def publish(
         epoch=epoch,
         generation=generation,
         issued_at_ms=to_ms(now),
-        mode=MODES[row.status],
-        mode_reason=row.status_reason if row.status is Status.READ_ONLY else None,
+        mode=mode,
+        mode_reason=restricting[0].reason.value if mode is Mode.READ_ONLY and restricting else None,
         plan=row.terms.id.value,
         limits=row.terms.limits,
         keys=await api_keys.list_grants(tx, substrate),

@@ -8,6 +8,7 @@ import msgspec
 
 from shared.kernel.ids import AccountId, SubscriptionId
 from shared.lifecycle.subscription import State
+from shared.lifecycle.subscription_times import Standing
 from shared.plans import Plan
 from shared.registry.database import Row, Tx
 
@@ -23,6 +24,18 @@ class Subscription:
     state: State
     created_at: datetime
     period_ends_at: datetime
+    state_since: datetime
+    canceled_from: State | None = None
+    """What it was before it was canceled."""
+
+    def standing(self, restricted_since: datetime | None) -> Standing:
+        """Where it stands, for the clock."""
+        return Standing(
+            state=self.state,
+            since=self.state_since,
+            period_ends_at=self.period_ends_at,
+            restricted_since=restricted_since,
+        )
 
 
 class TrialTaken(Exception):
@@ -38,8 +51,10 @@ async def insert(tx: Tx, subscription: Subscription) -> None:
     try:
         await tx.run(
             """
-            INSERT INTO subscription (id, account_id, plan, terms, trial, state, created_at, period_ends_at, due_at)
-            VALUES (:id, :account, :plan, :terms, :trial, :state, :created_at, :period_ends_at, :period_ends_at)
+            INSERT INTO subscription (id, account_id, plan, terms, trial, state, created_at, state_since,
+                                      period_ends_at, due_at)
+            VALUES (:id, :account, :plan, :terms, :trial, :state, :created_at, :state_since, :period_ends_at,
+                    :period_ends_at)
             """,
             {
                 "id": subscription.id,
@@ -49,6 +64,7 @@ async def insert(tx: Tx, subscription: Subscription) -> None:
                 "trial": subscription.trial,
                 "state": subscription.state.value,
                 "created_at": subscription.created_at,
+                "state_since": subscription.state_since,
                 "period_ends_at": subscription.period_ends_at,
             },
         )
@@ -58,12 +74,33 @@ async def insert(tx: Tx, subscription: Subscription) -> None:
         raise
 
 
-async def get(tx: Tx, subscription: SubscriptionId) -> Subscription:
+async def find(tx: Tx, subscription: SubscriptionId) -> Subscription | None:
     """One subscription."""
     row = await tx.row("SELECT * FROM subscription WHERE id = :id", {"id": subscription})
-    if row is None:
+    return _subscription(row) if row else None
+
+
+async def get(tx: Tx, subscription: SubscriptionId) -> Subscription:
+    """One subscription that must exist."""
+    found = await find(tx, subscription)
+    if found is None:
         raise LookupError(subscription)
-    return _subscription(row)
+    return found
+
+
+async def claim(tx: Tx, subscription: SubscriptionId) -> Subscription:
+    """One that must exist, locked until the transaction ends. Whoever locks its substrate too does that first."""
+    await tx.run("SELECT 1 FROM subscription WHERE id = :id FOR UPDATE", {"id": subscription})
+    return await get(tx, subscription)
+
+
+async def list_due(tx: Tx, now: datetime, limit: int) -> list[SubscriptionId]:
+    """Subscriptions to which the clock does something now, the longest due first."""
+    rows = await tx.rows(
+        "SELECT id FROM subscription WHERE due_at <= :now ORDER BY due_at, id LIMIT :limit",
+        {"now": now, "limit": limit},
+    )
+    return [row["id"] for row in rows]
 
 
 async def list_of(tx: Tx, account: AccountId) -> list[Subscription]:
@@ -74,13 +111,40 @@ async def list_of(tx: Tx, account: AccountId) -> list[Subscription]:
     return [_subscription(row) for row in rows]
 
 
-async def update_state(tx: Tx, subscription: SubscriptionId, *, was: State, becomes: State) -> bool:
-    """Move on; `False` when somebody else has moved it meanwhile."""
+async def update_state(tx: Tx, subscription: SubscriptionId, *, was: State, becomes: State, now: datetime) -> bool:
+    """Move on; `False` when somebody else has moved it meanwhile. What the clock does next is set apart."""
     changed = await tx.run(
-        "UPDATE subscription SET state = :becomes WHERE id = :id AND state = :was",
-        {"id": subscription, "was": was.value, "becomes": becomes.value},
+        """
+        UPDATE subscription
+           SET state = :becomes,
+               state_since = CASE WHEN state = :becomes THEN state_since ELSE :now END,
+               canceled_from = CASE WHEN :becomes = 'canceled' THEN :was ELSE NULL END,
+               due_at = NULL
+         WHERE id = :id AND state = :was
+        """,
+        {"id": subscription, "was": was.value, "becomes": becomes.value, "now": now},
     )
     return changed == 1
+
+
+async def update_due(tx: Tx, subscription: SubscriptionId, due_at: datetime | None) -> None:
+    """When the clock does the next thing to it."""
+    await tx.run("UPDATE subscription SET due_at = :due WHERE id = :id", {"id": subscription, "due": due_at})
+
+
+async def update_period(tx: Tx, subscription: SubscriptionId, period_ends_at: datetime) -> None:
+    """What is paid lasts until then."""
+    await tx.run(
+        "UPDATE subscription SET period_ends_at = :ends WHERE id = :id", {"id": subscription, "ends": period_ends_at}
+    )
+
+
+async def update_terms(tx: Tx, subscription: SubscriptionId, terms: Plan) -> None:
+    """Another plan, as its row is now."""
+    await tx.run(
+        "UPDATE subscription SET plan = :plan, terms = :terms WHERE id = :id",
+        {"id": subscription, "plan": terms.id.value, "terms": terms},
+    )
 
 
 def _subscription(row: Row) -> Subscription:
@@ -92,4 +156,6 @@ def _subscription(row: Row) -> Subscription:
         state=State(row["state"]),
         created_at=row["created_at"],
         period_ends_at=row["period_ends_at"],
+        state_since=row["state_since"],
+        canceled_from=State(row["canceled_from"]) if row["canceled_from"] else None,
     )

@@ -131,11 +131,20 @@ async def list_up(tx: Tx) -> list[SubstrateId]:
          WHERE s.status IN ('running', 'read_only', 'suspended')
            AND NOT EXISTS (SELECT 1 FROM operation o
                             WHERE o.substrate_id = s.id AND o.status IN ('queued', 'running')
-                              AND o.kind <> 'revoke_key')
+                              AND o.kind <> 'revoke_key' AND o.held_until IS NULL)
          ORDER BY s.id
         """
     )
     return [row["id"] for row in rows]
+
+
+async def find_living(tx: Tx, subscription: SubscriptionId) -> SubstrateId | None:
+    """The substrate that a subscription is for, unless it is gone."""
+    found: SubstrateId | None = await tx.value(
+        "SELECT id FROM substrate WHERE subscription_id = :id AND status <> 'deleted' ORDER BY created_at DESC LIMIT 1",
+        {"id": subscription},
+    )
+    return found
 
 
 async def list_deleted(tx: Tx, among: list[SubstrateId]) -> list[SubstrateId]:
@@ -170,6 +179,11 @@ async def update_status(
     if changed != 1:
         raise TransitionRefused(shown={"machine": "substrate", "state": was.value, "event": event.value})
     return becomes
+
+
+async def update_reason(tx: Tx, substrate: SubstrateId, reason: str) -> None:
+    """Another reason for the status it has."""
+    await tx.run("UPDATE substrate SET status_reason = :reason WHERE id = :id", {"id": substrate, "reason": reason})
 
 
 async def update_observed(tx: Tx, substrate: SubstrateId, observed: Observed, generation: int) -> None:

@@ -70,7 +70,7 @@ def subscribe_to_first_answer(stack: Stack, plan: str, times: int, bar: str) -> 
             with figures.timed():
                 instance = somebody.instance(plan)
                 first_mcp_answer(instance)
-            asked = somebody.call("DELETE", f"/substrates/{instance.id}").json()
+            asked = somebody.erase(instance.id).json()
             somebody.ended(asked["operation"]["id"])
     figures.print()
 

@@ -118,6 +118,11 @@ class Customer:
     async def delete(self, path: str) -> httpx.Response:
         return await self.call("DELETE", path)
 
+    async def erase(self, substrate: str) -> httpx.Response:
+        """Delete at once, with the slug typed."""
+        slug = (await self.get(f"/substrates/{substrate}")).json()["slug"]
+        return await self.delete(f"/substrates/{substrate}?now=true&confirm={slug}")
+
     async def subscribe(self, plan: str = "starter", *, trial: bool = False) -> dict[str, Any]:
         answer = await self.post("/subscriptions", {"plan": plan, "trial": trial})
         assert answer.status_code == 202, answer.text

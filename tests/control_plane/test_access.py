@@ -71,11 +71,12 @@ OWNED = [(method, path) for method, path in PRIVATE if "{" in path]
 async def test_what_is_not_yours_looks_like_what_is_not_there(plane, customer, stranger, method, path):
     subscribed = await customer.subscribe()
     names = {
+        "subscription_id": subscribed["subscription"]["id"],
         "substrate_id": subscribed["substrate"]["id"],
         "operation_id": subscribed["operation"]["id"],
         "key_id": await customer.first_key(subscribed["substrate"]["id"]),
     }
-    body = {"keys": {"name": "a"}, "rotate": {"grace": "0"}}.get(path.rsplit("/", 1)[-1])
+    body = {"keys": {"name": "a"}, "rotate": {"grace": "0"}, "change": {"plan": "solo"}}.get(path.rsplit("/", 1)[-1])
     more = {"json": body} if body and method == "POST" else {}
     theirs = path.removeprefix("/v1").format(**names)
     absent = path.removeprefix("/v1").format(**dict.fromkeys(names, "sub_aaaaaaaaaaaaaaaa"))

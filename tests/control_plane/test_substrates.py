@@ -94,8 +94,8 @@ async def test_substrates_are_listed(customer, stranger, substrate):
     assert theirs["substrates"] == []
 
 
-async def test_deleting_closes_the_instance_and_ends_the_subscription(plane, customer, substrate):
-    answer = await customer.delete(f"/substrates/{substrate}")
+async def test_deleting_at_once_closes_the_instance_and_ends_the_subscription(plane, customer, substrate):
+    answer = await customer.erase(substrate)
 
     assert answer.status_code == 202
     operation = answer.json()["operation"]
@@ -118,7 +118,7 @@ async def test_deleting_calls_off_the_start(customer):
 
 
 async def test_deleting_twice_is_deleting_once(customer, substrate):
-    answers = await asyncio.gather(*(customer.delete(f"/substrates/{substrate}") for _ in range(5)))
+    answers = await asyncio.gather(*(customer.erase(substrate) for _ in range(5)))
 
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["operation"]["id"] for answer in answers}) == 1
@@ -126,7 +126,7 @@ async def test_deleting_twice_is_deleting_once(customer, substrate):
 
 async def test_a_substrate_that_is_being_deleted_has_no_keys_to_change(customer, substrate):
     key = await customer.first_key(substrate)
-    await customer.delete(f"/substrates/{substrate}")
+    await customer.erase(substrate)
     path = f"/substrates/{substrate}/keys"
 
     answers = [
@@ -147,7 +147,7 @@ async def test_a_deletion_that_crashes_in_the_middle_changes_nothing(plane, cust
         before = await policies.get(tx, substrate)
     with monkeypatch.context() as patch:
         patch.setattr("shared.registry.audit.insert", crash)
-        assert (await customer.delete(f"/substrates/{substrate}")).status_code == 500
+        assert (await customer.erase(substrate)).status_code == 500
 
     assert (await customer.get(f"/substrates/{substrate}")).json()["status"] == "running"
     assert (await customer.get("/subscriptions")).json()["subscriptions"][0]["state"] == "active"
@@ -156,7 +156,7 @@ async def test_a_deletion_that_crashes_in_the_middle_changes_nothing(plane, cust
 
 
 async def test_what_was_done_is_in_the_audit(plane, customer, substrate):
-    await customer.delete(f"/substrates/{substrate}")
+    await customer.erase(substrate)
 
     async with plane.tools.database.transaction() as tx:
         rows = await tx.rows("SELECT action FROM audit ORDER BY id")

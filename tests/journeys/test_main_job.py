@@ -100,7 +100,7 @@ def test_destroying_leaves_no_container_no_folder_and_no_row_that_should_be_gone
     folders = stack.folders(instance)
     assert folders.tenant.exists()
 
-    asked = customer.call("DELETE", f"/substrates/{instance.id}")
+    asked = customer.erase(instance.id)
     operation = customer.ended(asked.json()["operation"]["id"])
 
     assert (asked.status_code, operation["status"]) == (202, "succeeded")
@@ -118,7 +118,7 @@ def test_a_substrate_can_be_destroyed_while_it_is_being_provisioned(customer, st
     asked = customer.subscribe()
     substrate = asked["substrate"]["id"]
 
-    destroyed = customer.call("DELETE", f"/substrates/{substrate}").json()
+    destroyed = customer.erase(substrate).json()
 
     assert customer.ended(destroyed["operation"]["id"])["status"] == "succeeded"
     assert customer.ended(asked["operation"]["id"])["status"] in {"canceled", "succeeded"}

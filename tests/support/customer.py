@@ -91,6 +91,11 @@ class Customer:
         found: dict[str, Any] = answer.json()
         return found
 
+    def erase(self, substrate: str) -> httpx.Response:
+        """Delete at once, with the slug typed."""
+        slug = self.call("GET", f"/substrates/{substrate}").json()["slug"]
+        return self.call("DELETE", f"/substrates/{substrate}", params={"now": "true", "confirm": slug})
+
     def ended(self, operation: str) -> dict[str, Any]:
         """The operation, once it has ended."""
         for _ in range(OPERATION_PATIENCE_SECONDS // 10):

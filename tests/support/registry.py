@@ -11,6 +11,7 @@ from shared.contracts.operations import Kind
 from shared.contracts.policy import DEFAULT_SCOPES
 from shared.kernel.ids import (
     AccountId,
+    Ids,
     KeyId,
     KeySecretId,
     MemberId,
@@ -58,9 +59,9 @@ async def connected(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def subscribed(tx: Tx, *, plan: str = "starter", now: datetime = NOW) -> Subscribed:
+async def subscribed(tx: Tx, *, plan: str = "starter", now: datetime = NOW, ids: Ids | None = None) -> Subscribed:
     """An account with a substrate that waits to be provisioned, its first key sealed."""
-    ids = RandomIds()
+    ids = ids or RandomIds()
     account, member = AccountId(ids.new("ten")), MemberId(ids.new("mem"))
     bought, substrate = SubscriptionId(ids.new("bil")), SubstrateId(ids.new("sub"))
     key, operation = KeyId(ids.new("key")), OperationId(ids.new("op"))
@@ -71,7 +72,7 @@ async def subscribed(tx: Tx, *, plan: str = "starter", now: datetime = NOW) -> S
     await subscriptions.insert(
         tx,
         subscriptions.Subscription(
-            bought, account, plans.get(plan), False, subscription.State.ACTIVE, now, now + timedelta(days=30)
+            bought, account, plans.get(plan), False, subscription.State.ACTIVE, now, now + timedelta(days=30), now
         ),
     )
     await substrates.insert(tx, substrate, account, bought, ids.slug(), now)

@@ -65,7 +65,7 @@ async def test_an_account_has_one_trial(database, tenant):
 
     def trial(name):
         return subscriptions.Subscription(
-            SubscriptionId(name), bought.account, bought.terms, True, bought.state, NOW, NOW + timedelta(days=14)
+            SubscriptionId(name), bought.account, bought.terms, True, bought.state, NOW, NOW + timedelta(days=14), NOW
         )
 
     async with database.transaction() as tx:
