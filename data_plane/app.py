@@ -63,7 +63,13 @@ def make_edge(parts: Parts, mcp: McpEndpoint) -> Gate:
 def make_control(parts: Parts, draining: Draining) -> Litestar:
     """What answers on `control.sock`. Whoever can open that socket is the host."""
     return LeanLitestar(
-        route_handlers=[policy.put_policy, status.show_status, drain.drain, backup.copy_memory, backup.show_examination],
+        route_handlers=[
+            policy.put_policy,
+            status.show_status,
+            drain.drain,
+            backup.copy_memory,
+            backup.show_examination,
+        ],
         dependencies={
             "memory": Provide(lambda: parts.memory, sync_to_thread=False),
             "desk": Provide(lambda: parts.desk, sync_to_thread=False),

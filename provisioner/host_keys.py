@@ -1,4 +1,4 @@
-"""The key ring as this host needs it: who may sign policies, and what probes are derived from.
+"""The key ring as this host needs it: who may sign policies, what probes come from, what seals backups' keys.
 
 Read again each time, because a ring is renewed by adding a file; a handful of small files costs microseconds.
 """
@@ -9,6 +9,7 @@ from shared.contracts.policy import Trust
 from shared.contracts.signed_policy import trusted_key
 from shared.kernel import secret_files
 from shared.kernel.ids import SubstrateId
+from shared.kernel.secret_files import Secret
 from shared.keys import probe
 
 
@@ -23,6 +24,10 @@ class HostKeys:
         """The public halves of every key that may sign policies, the newest first."""
         ring = secret_files.load(self._folder, secret_files.SIGNING)
         return Trust(keys=tuple(trusted_key(key_id=key.id, seed=key.value) for key in ring))
+
+    def backup_ring(self) -> list[Secret]:
+        """What the keys of tenants' backups are sealed with, the newest first."""
+        return secret_files.load(self._folder, secret_files.BACKUP)
 
     def probe_tokens(self, substrate: SubstrateId, order: tuple[int, int]) -> list[str]:
         """The probe of one policy, for each secret it may have been derived from, the likeliest first."""

@@ -24,6 +24,13 @@ class RuntimeKind(StrEnum):
     PROCESS = "process"
 
 
+class BackupStore(StrEnum):
+    """Where backups are kept."""
+
+    FOLDER = "folder"
+    S3 = "s3"
+
+
 class ProvisionerSettings(Settings):
     """Set as `PROVISIONER_<NAME>`. A missing or misspelt name stops the start."""
 
@@ -76,6 +83,27 @@ class ProvisionerSettings(Settings):
 
     operations_at_a_time: int = Field(default=32, ge=1)
     """How many operations one worker carries out together; most of them wait."""
+
+    backup_every: timedelta = timedelta(days=1)
+    """How often every memory is backed up, each at its own time of the day. Zero is never."""
+
+    backup_store: BackupStore = BackupStore.FOLDER
+    """Where backups are kept: `folder`, or `s3` for any S3-compatible store."""
+
+    backup_folder: Path | None = None
+    """The folder for the store `folder`; `backups` in the state folder if left out. Better another machine's disk."""
+
+    backup_s3_endpoint: str = ""
+    """The address of the store `s3` (`https://…`); empty is Amazon's."""
+
+    backup_s3_region: str = "us-east-1"
+    """The region that requests to the store `s3` are signed for."""
+
+    backup_s3_bucket: str = ""
+    """The bucket; it must exist."""
+
+    backup_s3_credentials: Path | None = None
+    """A file, 0400, with the access key's id on its first line and its secret on the second."""
 
     log_level: str = "INFO"
     """The least important log lines that are written."""

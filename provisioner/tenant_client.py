@@ -7,8 +7,8 @@ with root's rights; so the socket is pinned first, without following anything, a
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Final, Self, TypeVar
 
@@ -18,13 +18,21 @@ from provisioner.hostile_http import NO_TLS, HostileAnswer, ask, read
 from provisioner.threads import in_thread
 from shared.contracts.policy import Applied
 from shared.contracts.state_folder import TenantFolders
-from shared.contracts.tenant_server import ANSWER_MAX_BYTES, STATUS_MAX_BYTES, Status
+from shared.contracts.tenant_server import ANSWER_MAX_BYTES, STATUS_MAX_BYTES, Examined, Status
 from shared.kernel.ids import SubstrateId
 
 T = TypeVar("T")
 
 LIMIT: Final = timedelta(seconds=2)
 """For a whole exchange; a healthy server needs milliseconds."""
+
+EXAMINATION: Final = timedelta(seconds=50)
+"""For looking at every page of a memory."""
+
+PIECE_PATIENCE: Final = timedelta(minutes=2)
+"""For the first piece of a copy: the server copies before it sends."""
+
+LENGTH_DIGITS: Final = 15
 
 PINNED: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -65,6 +73,43 @@ class TenantClient:
             raise TenantSilent("the server claims to be another substrate's")
         return status
 
+    async def examine(self, folders: TenantFolders) -> Examined:
+        """Whether the memory is whole, as the server sees it.
+
+        Raises:
+            TenantSilent: it did not say it. `TenantAbsent` when no server runs.
+        """
+        body = await self._ask(folders, "GET", "/examination", most=ANSWER_MAX_BYTES, limit=EXAMINATION)
+        return self._read(body, Examined)
+
+    @asynccontextmanager
+    async def memory(
+        self, folders: TenantFolders, *, most: int, within: timedelta
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A copy of the memory, piece by piece; it ends well only if all that was announced has come.
+
+        Raises:
+            TenantSilent: it did not come, was cut, or was larger or slower than it may be. `TenantAbsent` when no
+                server runs.
+        """
+        ends_at = asyncio.get_running_loop().time() + within.total_seconds()
+        with _speaking():
+            async with asyncio.timeout_at(ends_at):
+                pinned = await in_thread(_pin, folders)
+        with pinned:
+            transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
+            patience = httpx.Timeout(min(within, PIECE_PATIENCE).total_seconds())
+            async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=patience) as client:
+                request = client.build_request("POST", "http://tenant/backup", headers={"Accept-Encoding": "identity"})
+                with _speaking():
+                    async with asyncio.timeout_at(ends_at):
+                        response = await client.send(request, stream=True)
+                try:
+                    announced = _announced(response, most)
+                    yield _pieces(response, announced, ends_at)
+                finally:
+                    await response.aclose()
+
     async def _ask(
         self,
         folders: TenantFolders,
@@ -74,18 +119,16 @@ class TenantClient:
         most: int,
         headers: dict[str, str] | None = None,
         content: bytes = b"",
+        limit: timedelta | None = None,
     ) -> bytes:
-        try:
-            async with asyncio.timeout(self._limit):
+        seconds = self._limit if limit is None else limit.total_seconds()
+        with _speaking():
+            async with asyncio.timeout(seconds):
                 with await in_thread(_pin, folders) as pinned:
                     transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
-                    async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=self._limit) as client:
+                    async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=seconds) as client:
                         url = f"http://tenant{path}"
                         status, body = await ask(client, method, url, most=most, headers=headers, content=content)
-        except (FileNotFoundError, ConnectionRefusedError, httpx.ConnectError) as error:
-            raise TenantAbsent(f"nobody listens on the control socket: {type(error).__name__}") from None
-        except (OSError, TimeoutError, httpx.HTTPError, HostileAnswer) as error:
-            raise TenantSilent(f"the server did not answer as agreed: {type(error).__name__}") from None
         if status != httpx.codes.OK:
             raise TenantSilent(f"the server answered {status}")
         return body
@@ -95,6 +138,46 @@ class TenantClient:
             return read(body, form)
         except HostileAnswer as error:
             raise TenantSilent(str(error)) from None
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Whatever goes wrong while speaking to the server, as one of two conditions."""
+    try:
+        yield
+    except (FileNotFoundError, ConnectionRefusedError, httpx.ConnectError) as error:
+        raise TenantAbsent(f"nobody listens on the control socket: {type(error).__name__}") from None
+    except (OSError, TimeoutError, httpx.HTTPError, HostileAnswer) as error:
+        raise TenantSilent(f"the server did not answer as agreed: {type(error).__name__}") from None
+
+
+def _announced(response: httpx.Response, most: int) -> int:
+    """How long the copy says it is."""
+    if response.status_code != httpx.codes.OK:
+        raise TenantSilent(f"the server answered {response.status_code}")
+    length = response.headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and len(length) <= LENGTH_DIGITS):
+        raise TenantSilent("the server did not say how large its copy is")
+    if int(length) > most:
+        raise TenantSilent("the server's copy is larger than a memory may be")
+    return int(length)
+
+
+async def _pieces(response: httpx.Response, announced: int, ends_at: float) -> AsyncIterator[bytes]:
+    came = 0
+    pieces = response.aiter_raw()
+    while True:
+        with _speaking():
+            async with asyncio.timeout_at(ends_at):
+                piece = await anext(pieces, b"")
+        if not piece:
+            break
+        came += len(piece)
+        if came > announced:
+            raise TenantSilent("the server sent more than it had announced")
+        yield piece
+    if came != announced:
+        raise TenantSilent("the server's copy was cut off")
 
 
 class _Pinned:

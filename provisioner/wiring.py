@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from provisioner.backups.stores.folder import FolderStore
+from provisioner.backups.stores.s3 import S3Store
+from provisioner.backups.vault import Vault
 from provisioner.engine.leases import REGISTRY_AWAY, Leases
 from provisioner.engine.runner import Runner
 from provisioner.engine.sweep import Crew, Lookout, Sweep
@@ -23,8 +26,9 @@ from provisioner.programs.watch import watch
 from provisioner.runtimes.docker_runtime import DockerRuntime
 from provisioner.runtimes.process_runtime import ProcessRuntime
 from provisioner.runtimes.runtime import Runtime
-from provisioner.settings import Environment, ProvisionerSettings, RuntimeKind
+from provisioner.settings import BackupStore, Environment, ProvisionerSettings, RuntimeKind
 from provisioner.tenant_client import TenantClient
+from provisioner.threads import in_thread
 from shared.contracts.state_folder import StateFolder
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import AppError
@@ -85,9 +89,11 @@ async def assemble(settings: ProvisionerSettings, runtime: Runtime, held: AsyncE
             ca_file=settings.ca_file,
         ),
         keys=HostKeys(StateFolder(settings.state_dir).secrets),
+        vault=vault_of(settings),
         clock=clock,
     )
     await tools.places.prepare()
+    await in_thread(tools.vault.prepare)
     return works_of(tools, settings, RandomIds())
 
 
@@ -113,6 +119,28 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
     )
 
 
+def vault_of(settings: ProvisionerSettings) -> Vault:
+    """Where this host's backups go.
+
+    Raises:
+        WorkerSettingMissing: the store `s3` needs a bucket and credentials.
+    """
+    state = StateFolder(settings.state_dir)
+    if settings.backup_store is BackupStore.FOLDER:
+        return Vault(FolderStore(settings.backup_folder or state.backups), state.backups_under_way)
+    if not settings.backup_s3_bucket:
+        raise WorkerSettingMissing(shown={"name": "PROVISIONER_BACKUP_S3_BUCKET"})
+    if settings.backup_s3_credentials is None:
+        raise WorkerSettingMissing(shown={"name": "PROVISIONER_BACKUP_S3_CREDENTIALS"})
+    store = S3Store(
+        endpoint=settings.backup_s3_endpoint or None,
+        region=settings.backup_s3_region,
+        bucket=settings.backup_s3_bucket,
+        credentials=settings.backup_s3_credentials,
+    )
+    return Vault(store, state.backups_under_way)
+
+
 def check(settings: ProvisionerSettings) -> None:
     """What a worker needs and the waker does without.
 
@@ -122,6 +150,7 @@ def check(settings: ProvisionerSettings) -> None:
     for name in ("registry_url", "broker_url"):
         if not getattr(settings, name).get_secret_value():
             raise WorkerSettingMissing(shown={"name": f"PROVISIONER_{name.upper()}"})
+    vault_of(settings)
 
 
 def runtime_of(settings: ProvisionerSettings) -> Runtime:

@@ -5,7 +5,8 @@ that carries out other steps than those is refused when it is made.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from provisioner.engine.outcome import Outcome
@@ -41,6 +42,8 @@ class Program(Generic[T]):
     kind: Kind
     steps: Mapping[str, Step[T]]
     on_give_up: OnGiveUp[T]
+    patience: Mapping[str, timedelta] = field(default_factory=dict)
+    """Steps that may take longer than the runner otherwise allows: they move much data."""
 
     def __post_init__(self) -> None:
         """Refuse steps that differ from those that people are shown."""

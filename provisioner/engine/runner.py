@@ -27,7 +27,10 @@ log = logger(__name__)
 T = TypeVar("T")
 
 STEP_LIMIT: Final = 60.0
-"""Seconds after which a step that does not answer is cut and tried again. Every call inside has a shorter limit."""
+"""Seconds after which a step that does not answer is cut and tried again. Every call inside has a shorter limit.
+
+A program may allow more to steps that move much data.
+"""
 
 
 class Runner(Generic[T]):
@@ -108,7 +111,7 @@ class _Run(Generic[T]):
             waited_for = self._steps[-1].waiting_for if self._steps else None
             return Fail(moves.overdue(words, deadline, waited_for))
         try:
-            async with asyncio.timeout(STEP_LIMIT):
+            async with asyncio.timeout(self._patience()):
                 answer = await self._program.steps[self._step](self._turn, self._tools)
         except LeaseLost:
             raise
@@ -117,6 +120,10 @@ class _Run(Generic[T]):
             now = self._clock.now()
             return moves.after_trouble(trouble, attempts=self._attempts, now=now, deadline=deadline)
         return moves.after_answer(answer, attempts=self._attempts, now=self._clock.now(), deadline=deadline)
+
+    def _patience(self) -> float:
+        longer = self._program.patience.get(self._step)
+        return STEP_LIMIT if longer is None else longer.total_seconds()
 
     async def _carry_out(self, move: Move) -> bool:
         """Write the move down; whether to go on at once."""

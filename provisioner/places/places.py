@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from provisioner.places import folders, lock, removal
+from provisioner.places import folders, lock, removal, restoring
 from provisioner.places.errors import SlugTaken
 from provisioner.places.ownership import PASSAGE, Access, Ownership
 from provisioner.threads import in_thread
@@ -21,7 +21,7 @@ from shared.contracts.policy import Policy, Trust
 from shared.contracts.state_folder import StateFolder, TenantFolders
 from shared.contracts.tenant_spec import TenantSpec
 from shared.kernel.clock import Clock
-from shared.kernel.ids import Slug, SubstrateId
+from shared.kernel.ids import OperationId, Slug, SubstrateId
 
 CLOSED: Final = ".closed-"
 """How an edge folder is called after it was closed: no slug has such a name, so the gateway finds it no more."""
@@ -100,6 +100,37 @@ class Places:
         """Take back what `make_lockable` has made, if nothing else was; under the lock."""
         await in_thread(self._remove_skeleton, spec)
 
+    async def fresh_memory(self, spec: TenantSpec) -> Path:
+        """An empty folder beside the tenant's memory, the host's alone; under the lock.
+
+        A restored memory that nobody has confirmed gives way to the previous one first; its server must be gone then.
+        """
+        return await in_thread(self._fresh_memory, spec)
+
+    async def hand_over_memory(self, spec: TenantSpec, operation: OperationId) -> None:
+        """Give the filled folder to the tenant, for this operation."""
+        tenant, access = self.folders_of(spec).tenant, self.ownership_of(spec).writable
+        await in_thread(restoring.hand_over, tenant, access, operation)
+
+    async def memory_waits_for(self, spec: TenantSpec) -> OperationId | None:
+        """The operation that a filled folder is for."""
+        found = await in_thread(restoring.noted, self.folders_of(spec).tenant)
+        return None if found is None else OperationId(found)
+
+    async def is_memory_exchanged(self, spec: TenantSpec) -> bool:
+        """Whether the restored memory is in place, and the previous one beside it."""
+        place = self.folders_of(spec)
+        return await in_thread(restoring.is_in_place, place.tenant, place.data)
+
+    async def exchange_memory(self, spec: TenantSpec, *, new: bool) -> None:
+        """Have the restored memory, or the previous one, in place; under the lock, and its server must be gone."""
+        place = self.folders_of(spec)
+        await in_thread(restoring.put_in_place, place.tenant, place.data, new=new)
+
+    async def drop_other_memory(self, spec: TenantSpec) -> None:
+        """Remove whichever memory is not in place; under the lock."""
+        await in_thread(restoring.drop, self.folders_of(spec).tenant)
+
     async def is_there(self, spec: TenantSpec) -> bool:
         """Whether anything of the tenant's is left here."""
         place = self.folders_of(spec)
@@ -112,6 +143,12 @@ class Places:
     async def list_substrates(self) -> list[SubstrateId]:
         """Everyone who has a folder here."""
         return await in_thread(self._list_substrates)
+
+    def _fresh_memory(self, spec: TenantSpec) -> Path:
+        place = self.folders_of(spec)
+        if restoring.noted(place.tenant) is not None:
+            restoring.put_in_place(place.tenant, place.data, new=False)
+        return restoring.fresh(place.tenant)
 
     def _prepare(self) -> None:
         self._state.root.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,18 @@ from provisioner.programs.tools import Tools, alone_with, note_observed, substra
 from shared.contracts.operations import CHANNEL_POLICY, Kind
 from shared.lifecycle import subscription as billing
 from shared.lifecycle.substrate import Event, Status
-from shared.registry import api_keys, audit, operations, policies, receipts, restrictions, subscriptions, substrates
+from shared.registry import (
+    api_keys,
+    audit,
+    backup_keys,
+    backups,
+    operations,
+    policies,
+    receipts,
+    restrictions,
+    subscriptions,
+    substrates,
+)
 from shared.registry.database import Tx
 from shared.registry.receipts import Destroyed, Receipt
 from shared.registry.substrates import Observed, Substrate
@@ -81,6 +92,8 @@ async def forget_rows(turn: Turn, tools: Tools) -> Outcome:
         await restrictions.delete_of(tx, substrate.id)
         await api_keys.delete_of(tx, substrate.id)
         await policies.delete(tx, substrate.id)
+        await backup_keys.delete(tx, substrate.id)
+        await backups.update_all_leaving(tx, substrate.id)
         await substrates.delete_usage(tx, substrate.id)
         await operations.update_followed_revocations(tx, substrate.id, EVERY_ORDER, now)
         await _end_subscription(tx, substrate, now)

@@ -72,7 +72,7 @@ async def carry_policy(turn: Turn, tools: Tools) -> Outcome:
 async def start_server(turn: Turn, tools: Tools) -> Outcome:
     """One server of this generation."""
     try:
-        await _run(turn, tools)
+        await start_anew(turn, tools)
     except PlaceGone:
         return GoTo("make_folders")
     return GoTo("wait_until_ready")
@@ -84,12 +84,12 @@ async def wait_until_ready(turn: Turn, tools: Tools) -> Outcome:
     if substrate.status is not Status.PROVISIONING:
         return GoTo("apply_limits")
     stored = await carrying.newest(substrate.id, tools)
-    probed = await _probe(substrate, stored, tools)
+    probed = await probe(substrate, stored, tools)
     if probed.readiness is Readiness.READY:
         await _record_ready(turn, stored, tools)
         return GoTo("apply_limits")
     if not await tools.runtime.is_running(substrate.id):
-        await _run(turn, tools)
+        await start_anew(turn, tools)
         raise TryAgain("its server stopped and was started again")
     if probed.readiness is Readiness.REFUSED:
         # It enforces an older policy, or its probe's minute is over: handing the newest over again renews both.
@@ -105,7 +105,12 @@ async def apply_limits(turn: Turn, tools: Tools) -> Outcome:
     return Done()
 
 
-async def _run(turn: Turn, tools: Tools) -> None:
+async def start_anew(turn: Turn, tools: Tools) -> None:
+    """Have its server run, under the lock.
+
+    Raises:
+        PlaceGone: it has no folders here.
+    """
     async with tools.places.locked(turn.operation.substrate):
         spec = (await substrate_of(turn, tools)).spec
         await note_observed(turn, tools, Observed.UNKNOWN, spec.generation)
@@ -115,7 +120,7 @@ async def _run(turn: Turn, tools: Tools) -> None:
             raise ServerCannotStart(because=str(error)) from error
 
 
-async def _probe(substrate: Substrate, stored: StoredPolicy, tools: Tools) -> Probed:
+async def probe(substrate: Substrate, stored: StoredPolicy, tools: Tools) -> Probed:
     """What its address answers to the newest policy's probe."""
     for _ in range(LOOKS):
         if await tools.places.is_open(substrate.spec):

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from provisioner.backups.vault import Vault
 from provisioner.engine.program import Turn
 from provisioner.gateway_probe import GatewayProbe
 from provisioner.host_keys import HostKeys
@@ -28,6 +29,7 @@ class Tools:
     tenant: TenantClient
     gateway: GatewayProbe
     keys: HostKeys
+    vault: Vault
     clock: Clock
 
     def launch(self, spec: TenantSpec) -> Launch:

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     START_SUBSTRATE = "start_substrate"
     DESTROY_SUBSTRATE = "destroy_substrate"
     CHANGE_PLAN = "change_plan"
+    BACK_UP = "back_up"
+    RESTORE = "restore"
     REVOKE_KEY = "revoke_key"
     """Followed, not carried out: it ends when the tenant's server acknowledges the policy without the key."""
 
@@ -75,6 +77,25 @@ COURSES: Final[dict[Kind, Course]] = {
             ("apply_limits", "Setting its memory and CPU limits"),
         ),
         deadline=timedelta(minutes=2),
+        cancellable=False,
+    ),
+    Kind.BACK_UP: Course(
+        steps=(
+            ("wake_server", "Waking its server"),
+            ("copy_memory", "Copying and encrypting its memory"),
+            ("thin_out", "Removing backups that are not kept any longer"),
+        ),
+        deadline=timedelta(minutes=40),
+        cancellable=True,
+    ),
+    Kind.RESTORE: Course(
+        steps=(
+            ("fetch_backup", "Fetching and checking the backup"),
+            ("put_in_place", "Putting the memory in place"),
+            ("wait_until_ready", "Checking that it answers and that the memory is whole"),
+            ("drop_previous", "Removing the memory that was there before"),
+        ),
+        deadline=timedelta(minutes=60),
         cancellable=False,
     ),
     Kind.REVOKE_KEY: Course(

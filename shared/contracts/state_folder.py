@@ -8,6 +8,7 @@
 <state>/edge/{app,waker}/live.sock                  the gateway's own upstreams; no slug has such a name
 <state>/slugs/<slug>                                holds the substrate's id; the host only
 <state>/secrets/                                    one file a secret, 0400
+<state>/backups/<substrate>/                        backups, encrypted; the provisioner only
 <state>/{postgres,redis,gateway,logs,run}/          the embedded services
 ```
 """
@@ -94,6 +95,16 @@ class StateFolder:
     def secrets(self) -> Path:
         """The key ring."""
         return self.root / "secrets"
+
+    @property
+    def backups(self) -> Path:
+        """Backups of tenants' memories, encrypted, where they are kept in a folder."""
+        return self.root / "backups"
+
+    @property
+    def backups_under_way(self) -> Path:
+        """Backups that are being made or opened, encrypted."""
+        return self.root / "backups" / ".under-way"
 
     @property
     def outbox(self) -> Path:

@@ -11,6 +11,7 @@ SubstrateId = NewType("SubstrateId", str)
 KeyId = NewType("KeyId", str)
 KeySecretId = NewType("KeySecretId", str)
 OperationId = NewType("OperationId", str)
+BackupId = NewType("BackupId", str)
 Slug = NewType("Slug", str)
 
 ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"

@@ -22,7 +22,10 @@ SIGNING: Final = "signing"
 PROBE: Final = "probe"
 """Purpose: what probes are derived from, for the control plane and the provisioner."""
 
-PURPOSES: Final = (SEAL, SIGNING, PROBE)
+BACKUP: Final = "backup"
+"""Purpose: seals the keys that open tenants' backups, for the provisioner."""
+
+PURPOSES: Final = (SEAL, SIGNING, PROBE, BACKUP)
 """Every purpose that a new state folder needs a secret for."""
 
 SECRET_BYTES: Final = 32

@@ -3,10 +3,15 @@
 import asyncio
 import dataclasses
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from provisioner.backups.stores.folder import FolderStore
+from provisioner.backups.vault import Vault
 from provisioner.engine.leases import Leases
 from provisioner.engine.runner import Runner
 from provisioner.host_keys import HostKeys
@@ -18,9 +23,9 @@ from shared.contracts.operations import Kind
 from shared.contracts.policy import Applied
 from shared.contracts.signed_policy import verify
 from shared.contracts.state_folder import StateFolder, TenantFolders
-from shared.contracts.tenant_server import Status
+from shared.contracts.tenant_server import Examined, Status, Usage
 from shared.kernel import secret_files
-from shared.kernel.ids import OperationId, RandomIds, SubstrateId
+from shared.kernel.ids import OperationId, RandomIds, Slug, SubstrateId
 from shared.kernel.secret_files import Secret
 from shared.lifecycle.substrate import Event
 from shared.registry import operations, publishing, substrates
@@ -43,6 +48,7 @@ class FakeTenants:
     silent: set[SubstrateId] = field(default_factory=set)
     enforced: dict[SubstrateId, tuple[int, int]] = field(default_factory=dict)
     status_of: dict[SubstrateId, Status] = field(default_factory=dict)
+    damaged_memories: set[bytes] = field(default_factory=set)
 
     async def put_policy(self, folders: TenantFolders, jws: str) -> Applied:
         substrate = self._answering(folders)
@@ -53,7 +59,32 @@ class FakeTenants:
 
     async def status(self, folders: TenantFolders, substrate: SubstrateId) -> Status:
         self._answering(folders)
-        return self.status_of[substrate]
+        return self.status_of.get(substrate) or Status(
+            substrate=substrate, epoch=1, generation=1, usage=Usage(atoms=0, storage_bytes=0, month="2026-11")
+        )
+
+    async def examine(self, folders: TenantFolders) -> Examined:
+        self._answering(folders)
+        held = self._memory(folders)
+        return Examined(whole=held not in self.damaged_memories, live_atoms=1, versions=1, history=str(len(held)))
+
+    @asynccontextmanager
+    async def memory(
+        self,
+        folders: TenantFolders,
+        *,
+        most: int,  # noqa: ARG002 - an honest server
+        within: timedelta,  # noqa: ARG002 - an honest server
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        self._answering(folders)
+        yield self._pieces(self._memory(folders))
+
+    def _memory(self, folders: TenantFolders) -> bytes:
+        return (folders.data / "memory.db").read_bytes()
+
+    async def _pieces(self, held: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(held), 1000):
+            yield held[start : start + 1000]
 
     def _answering(self, folders: TenantFolders) -> SubstrateId:
         substrate = SubstrateId(folders.tenant.name)
@@ -92,6 +123,7 @@ class Host:
         state, clock, runtime = StateFolder(root), ManualClock(), FakeRuntime()
         _write_secret(state.secrets, secret_files.SIGNING, registry_support.SIGNING)
         _write_secret(state.secrets, secret_files.PROBE, registry_support.PROBE)
+        _write_secret(state.secrets, secret_files.BACKUP, registry_support.BACKUP)
         places = PlacesWithSockets(state, clock, gateway_gid=os.getegid())
         places.runtime = runtime
         gateway, tenants = FakeGateway(runtime), FakeTenants(runtime, state)
@@ -102,6 +134,7 @@ class Host:
             tenant=tenants,  # type: ignore[arg-type]
             gateway=gateway,
             keys=HostKeys(state.secrets),
+            vault=Vault(FolderStore(state.backups), state.backups_under_way),
             clock=clock,
         )
         await places.prepare()
@@ -128,7 +161,7 @@ class Host:
 
     def broken_by(self, breaker: Breaker) -> Tools:
         """The tools, with every call counted and one of them broken."""
-        names = ("database", "places", "runtime", "tenant", "gateway")
+        names = ("database", "places", "runtime", "tenant", "gateway", "vault")
         return dataclasses.replace(
             self.tools, **{name: breaker.wrap(getattr(self.tools, name), name) for name in names}
         )
@@ -138,6 +171,23 @@ class Host:
         customer = await self.subscribe()
         await self.advance(customer.operation)
         return customer
+
+    async def with_memory(self, words: bytes = b"first") -> Subscribed:
+        """A substrate that runs and has a memory, such as it is: a SQLite header and some words."""
+        customer = await self.started()
+        self.memory_file(customer).write_bytes(memory_of(words))
+        return customer
+
+    def memory_file(self, customer: Subscribed) -> Path:
+        """The memory's file."""
+        return self.state.tenant(customer.substrate, Slug("")).data / "memory.db"
+
+    async def ask(self, customer: Subscribed, kind: Kind, **facts: str) -> OperationId:
+        """As the control plane: an operation with these facts."""
+        operation, now = OperationId(RandomIds().new("op")), self.clock.now()
+        async with self.database.transaction() as tx:
+            await operations.insert(tx, operation, kind, customer.account, customer.substrate, now, facts=facts)
+        return operation
 
     async def ask_to_destroy(self, customer: Subscribed) -> OperationId:
         """As the control plane: cancel what is active, `deleting`, and a destroy operation, in one transaction."""
@@ -168,6 +218,11 @@ class Host:
         roots = (self.state.tenants, self.state.control, self.state.edge, self.state.slugs)
         found = [str(path.relative_to(self.state.root)) for root in roots for path in root.rglob("*")]
         return sorted(found) + sorted(f"server {name}" for name in self.runtime.servers)
+
+
+def memory_of(words: bytes) -> bytes:
+    """What stands for a memory where no server looks into it."""
+    return b"SQLite format 3\0" + words * 1000
 
 
 def _write_secret(folder: Path, purpose: str, secret: Secret) -> None:

@@ -33,6 +33,7 @@ NOW: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SEAL: Final = Secret("1", b"s" * 32)
 SIGNING: Final = Secret("1", b"p" * 32)
 PROBE: Final = Secret("1", b"q" * 32)
+BACKUP: Final = Secret("1", b"b" * 32)
 SIGNER: Final = publishing.Signer(SIGNING, PROBE, publishing.Addresses("loam.localhost", 8443))
 
 

@@ -1,5 +1,6 @@
 """A runtime that keeps its state in memory, and a gateway that asks it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from provisioner.gateway_probe import Probed, Readiness
@@ -59,9 +60,12 @@ class FakeGateway:
     asked: list[tuple[Slug, str]] = field(default_factory=list)
     answers: list[Probed] = field(default_factory=list)
     """Said first, one by one, whatever runs."""
+    on_asked: Callable[[], object] = lambda: None
+    """Called each time."""
 
     async def whoami(self, slug: Slug, token: str) -> Probed:
         self.asked.append((slug, token))
+        self.on_asked()
         if self.answers:
             return self.answers.pop(0)
         if any(server.launch.spec.slug == slug and server.running for server in self.runtime.servers.values()):

@@ -51,6 +51,7 @@ def write_key_ring(state: StateFolder) -> None:
     for purpose, secret in (
         (secret_files.SIGNING, registry_support.SIGNING),
         (secret_files.PROBE, registry_support.PROBE),
+        (secret_files.BACKUP, registry_support.BACKUP),
     ):
         file = state.secrets / f"{purpose}.{secret.id}.key"
         if not file.exists():
