@@ -59,12 +59,14 @@ async def move(tx: Tx, subscription: Subscription, event: Event, now: datetime) 
 async def plan_next(tx: Tx, subscription: SubscriptionId) -> None:
     """Write down when the clock does the next thing."""
     found = await subscriptions.get(tx, subscription)
-    coming = await list_coming(tx, found)
+    coming = to_come(found.standing(await restricted_since(tx, found)))
     await subscriptions.update_due(tx, subscription, coming[0].at if coming else None)
 
 
 async def list_coming(tx: Tx, subscription: Subscription) -> tuple[Coming, ...]:
-    """Everything that happens to it if nobody does anything, the next first."""
+    """Everything that happens to it if nobody does anything, the next first; nothing once it is being destroyed."""
+    if subscription.due_at is None:
+        return ()
     return to_come(subscription.standing(await restricted_since(tx, subscription)))
 
 

@@ -25,6 +25,8 @@ class Subscription:
     created_at: datetime
     period_ends_at: datetime
     state_since: datetime
+    due_at: datetime | None = None
+    """When the clock does the next thing to it; nothing is to come once its destruction has begun."""
     canceled_from: State | None = None
     """What it was before it was canceled."""
 
@@ -157,5 +159,6 @@ def _subscription(row: Row) -> Subscription:
         created_at=row["created_at"],
         period_ends_at=row["period_ends_at"],
         state_since=row["state_since"],
+        due_at=row["due_at"],
         canceled_from=State(row["canceled_from"]) if row["canceled_from"] else None,
     )

@@ -32,13 +32,18 @@ PASSWORD = "correct horse battery staple"
 
 
 class MovableClock(SystemClock):
-    """The machine's clock, some time ahead."""
+    """The machine's clock, some time ahead; or one that stands still, so that moments can be met exactly."""
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
+        self._stands_at = None
 
     def now(self):
-        return super().now() + self.ahead
+        return (self._stands_at or super().now()) + self.ahead
+
+    def stop(self) -> None:
+        """Stand still on a whole second, but for what a test moves it."""
+        self._stands_at = super().now().replace(microsecond=0)
 
 
 @dataclass

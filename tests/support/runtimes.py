@@ -36,7 +36,7 @@ class FakeRuntime:
     async def apply_limits(self, launch: Launch) -> None:
         found = self.servers.get(launch.spec.substrate)
         if found is not None and found.running:
-            found.limited = True
+            found.launch, found.limited = launch, True
 
     async def ensure_absent(self, substrate: SubstrateId) -> None:
         self.servers.pop(substrate, None)
