@@ -38,11 +38,10 @@ class Outcome:
         return f"seed {self.seed}: {self.broken}\nsee it again: {again}\n" + "\n".join(self.trace[-200:])
 
 
-def simulate(seed: int, *, rate: float | None = None) -> Outcome:
-    """The same seed leads to the same outcome, line by line. `rate` is how likely a call meets trouble."""
-    chance = random.Random(seed)
-    drawn = chance.choice(RATES)
-    faults = Faults(chance, rate=drawn if rate is None else rate)
+def simulate(seed: int) -> Outcome:
+    """The same seed leads to the same outcome, line by line."""
+    chance = random.Random(seed)  # noqa: S311 - reproducible on purpose
+    faults = Faults(chance, rate=chance.choice(RATES))
     try:
         loop.run(_world(faults, chance), chance)
     except (Broken, loop.Stuck) as broken:
@@ -93,6 +92,8 @@ async def _world(faults: Faults, chance: random.Random) -> None:
         await _tick(oracle, faults, broken)
         settled = settled + 1.0 if _all_ended(oracle) else 0.0
     _fail_on(broken)
+    for ended in (supervisor for supervisor in supervisors if supervisor.done()):
+        ended.result()
     oracle.at_the_end(customers.asked_to_delete)
     for supervisor in supervisors:
         supervisor.cancel()

@@ -1,6 +1,7 @@
 """A worker of the simulation: the real engine and programs on tools that fail, stall and die with it."""
 
 import asyncio
+import dataclasses
 import inspect
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,6 +27,7 @@ from tests.simulation.registry import MemoryRegistry
 SWEEP_EVERY: Final = timedelta(seconds=2)
 WATCH_EVERY: Final = timedelta(seconds=10)
 MOST: Final = 8
+MODELLED: Final = frozenset({"database", "keys", "clock", "places", "runtime", "tenant", "gateway"})
 
 BREAKS: Final[dict[str, Callable[[], Exception]]] = {
     "places": lambda: OSError("the disk hiccuped"),
@@ -72,6 +74,7 @@ class Worker:
             keys=Keys(),  # type: ignore[arg-type]
             clock=self.clock,
             **{part: _Breaking(tool, part, self) for part, tool in tools_of(ground, self).items()},
+            **{field.name: _NotHere(field.name) for field in dataclasses.fields(Tools) if field.name not in MODELLED},
         )
         runner = Runner(
             database=self.tools.database,
@@ -185,6 +188,16 @@ class Worker:
             except Exception as trouble:  # noqa: BLE001 - as the worker's own loop: the next round looks again
                 self.faults.note(self.name, f"could not watch: {trouble!r}")
             await self.clock.sleep(WATCH_EVERY)
+
+
+class _NotHere:
+    """A tool that this world does not have; a program that uses it needs a fake in `ground` first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        raise AssertionError(f"the simulation has no {self._name}, whose {attribute} a program uses")
 
 
 class _Breaking:
