@@ -105,5 +105,23 @@ class ProvisionerSettings(Settings):
     backup_s3_credentials: Path | None = None
     """A file, 0400, with the access key's id on its first line and its secret on the second."""
 
+    shared_memory_mb: int | None = Field(default=None, ge=0)
+    """Memory that shared tenants are packed into. Default: half of the machine's."""
+
+    overcommit: float = Field(default=20.0, ge=1)
+    """How many times that memory may be promised to shared tenants; asleep they take none."""
+
+    dedicated_memory_mb: int | None = Field(default=None, ge=0)
+    """Memory that is reserved for dedicated tenants, never overcommitted. Default: a quarter of the machine's."""
+
+    dedicated_cpus: float | None = Field(default=None, ge=0)
+    """CPUs that are reserved for dedicated tenants. Default: not limited."""
+
+    awake_tenants: int | None = Field(default=None, ge=0)
+    """How many tenants may be awake at one time. Default: not limited."""
+
+    disk_bytes: int | None = Field(default=None, ge=0)
+    """Disk that may be promised to tenants. Default: not limited."""
+
     log_level: str = "INFO"
     """The least important log lines that are written."""

@@ -12,6 +12,7 @@ from functools import partial
 from provisioner.backups.stores.folder import FolderStore
 from provisioner.backups.stores.s3 import S3Store
 from provisioner.backups.vault import Vault
+from provisioner.declaring import capacity_of
 from provisioner.engine.leases import REGISTRY_AWAY, Leases
 from provisioner.engine.runner import Runner
 from provisioner.engine.sweep import Crew, Lookout, Sweep
@@ -34,7 +35,7 @@ from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import AppError
 from shared.kernel.ids import Ids, OperationId, RandomIds, SubstrateId
 from shared.kernel.logs import logger
-from shared.registry import operations, policies
+from shared.registry import capacity, operations, policies
 from shared.registry.database import Database
 from shared.registry.publishing import Addresses
 
@@ -94,6 +95,8 @@ async def assemble(settings: ProvisionerSettings, runtime: Runtime, held: AsyncE
     )
     await tools.places.prepare()
     await in_thread(tools.vault.prepare)
+    async with tools.database.transaction() as tx:
+        await capacity.update_declared(tx, capacity_of(settings), clock.now())
     return works_of(tools, settings, RandomIds())
 
 

@@ -13,7 +13,7 @@ from shared.kernel.ids import OperationId, SubscriptionId
 from shared.lifecycle.subscription import State
 from shared.lifecycle.substrate import Status
 from shared.plans import Excess, Plan
-from shared.registry import accounts, api_keys, audit, operations, subscriptions, substrates
+from shared.registry import accounts, api_keys, audit, capacity, operations, subscriptions, substrates
 from shared.registry.account_tokens import Bearer
 from shared.registry.database import Tx
 from shared.registry.publishing import publish
@@ -54,7 +54,8 @@ async def change_plan(
     """Take other terms. They hold from now on; the operation carries them to the running server without a restart.
 
     Raises:
-        UnknownPlan, PlanUnchanged, PlanNotChangeable, PlanTooSmall, TrialNeedsOperator, OperationUnderWay: see there.
+        UnknownPlan, PlanUnchanged, PlanNotChangeable, PlanTooSmall, TrialNeedsOperator, OperationUnderWay,
+            CapacityExhausted: see there.
     """
     plan = plans.get(plan_name)
     await _refresh_figures(tools, caller, identifier)
@@ -81,6 +82,7 @@ async def change_plan(
 async def _take_terms(tools: Tools, tx: Tx, caller: Bearer, row: Substrate, plan: Plan) -> OperationId:
     now = tools.clock.now()
     was = row.terms
+    await capacity.reserve(tx, plan, replacing=row.id)
     await subscriptions.update_terms(tx, row.subscription, plan)
     # Carried by the program, which knows what must come first; the sweep does it should the program not.
     later = now + plans.CARRIED_WITHIN

@@ -17,7 +17,7 @@ from shared.keys.sealing import seal
 from shared.lifecycle.api_key import State as KeyState
 from shared.lifecycle.subscription import State
 from shared.lifecycle.subscription_times import a_month_after
-from shared.registry import accounts, api_keys, audit, operations, subscriptions, substrates
+from shared.registry import accounts, api_keys, audit, capacity, operations, subscriptions, substrates
 from shared.registry.account_tokens import Bearer
 from shared.registry.api_keys import Key
 from shared.registry.database import Tx
@@ -70,7 +70,7 @@ async def subscribe(tools: Tools, caller: Bearer, plan_name: str, *, trial: bool
     """Take a plan. The substrate is usable once its operation has succeeded.
 
     Raises:
-        UnknownPlan, TrialTaken, TrialNeedsOperator, EmailUnconfirmed: see there.
+        UnknownPlan, TrialTaken, TrialNeedsOperator, EmailUnconfirmed, CapacityExhausted: see there.
     """
     plan = plans.get(plan_name)
     if trial and plan.placement is Placement.DEDICATED:
@@ -92,6 +92,7 @@ async def subscribe(tools: Tools, caller: Bearer, plan_name: str, *, trial: bool
         await once.begin(tx)
         if trial and tools.confirm_mail:
             await _require_confirmed_mail(tx, caller)
+        await capacity.reserve(tx, plan)
         await _insert_subscription(tx, subscription)
         substrate = await _insert_substrate(tools, tx, subscription, now)
         await _insert_first_key(tools, tx, substrate, now)

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from deploy.local import capacity as local_capacity
 from deploy.local import demo, doctor
 from deploy.local import stack as local
 from deploy.local.settings import LocalSettings
@@ -119,7 +120,21 @@ def check(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
         sys.exit(1)
 
 
-COMMANDS: Final[tuple[click.Command, ...]] = (up, down, reset, info, check)
+@stack.command(name="capacity")
+@click.option("--json", "as_json", is_flag=True, help="For scripts; names are never changed, only added.")
+@_telling
+def show_capacity(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
+    """How full this machine is: what it can hold, and what of it is promised."""
+    found = local_capacity.read(LocalSettings.load())
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2))
+        return
+    SHOWN.print(f"{found.taken.tenants} tenants")
+    for room in found.rooms:
+        SHOWN.print(f"{room.name:<32} {room.taken:>16,.0f} of {room.limit:,.0f}")
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (up, down, reset, info, check, show_capacity)
 """For the command `loam`, which has them at its top level."""
 
 

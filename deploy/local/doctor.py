@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.images.tenant import image
-from deploy.local import docker_engine, folders, health, names, ports, tenant_programs
+from deploy.local import capacity, docker_engine, folders, health, names, ports, tenant_programs
 from deploy.local.programs import ROOT
 from deploy.local.settings import LocalSettings, RuntimeChoice
 from deploy.local.supervisor import Supervisor
@@ -23,6 +23,7 @@ PROGRAMS: Final = ("postgres", "redis", "gateway", "control-plane", "worker", "w
 OLDEST_PYTHON: Final = (3, 11)
 GB: Final = 1024**3
 LEAST_DISK: Final = 2 * GB
+NEARLY_FULL: Final = 0.9
 OLDEST_SENSIBLE_YEAR: Final = 2025
 CONTROLLERS: Final = frozenset({"memory", "cpu", "pids"})
 
@@ -190,6 +191,23 @@ def services(settings: LocalSettings) -> Finding:
     )
 
 
+def room(settings: LocalSettings) -> Finding:
+    """There is room for more tenants."""
+    try:
+        found = capacity.read(settings).rooms
+    except Trouble as trouble:
+        return Finding("capacity", Verdict.WARNING, trouble.sentence, trouble.fix)
+    full = [one.name for one in found if one.taken >= NEARLY_FULL * one.limit]
+    if not full:
+        return Finding("capacity", Verdict.GOOD, "there is room for more tenants")
+    return Finding(
+        "capacity",
+        Verdict.WARNING,
+        f"nearly full: {', '.join(full)}",
+        "Declare more where the machine has it (PROVISIONER_SHARED_MEMORY_MB and its neighbours), or add a machine.",
+    )
+
+
 def authority(settings: LocalSettings) -> Finding:
     """The certificate that clients must trust is there and still valid."""
     if settings.tls != "internal":
@@ -232,6 +250,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     listening,
     confinement,
     services,
+    room,
     authority,
     api,
 )

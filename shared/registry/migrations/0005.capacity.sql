@@ -1,0 +1,23 @@
+-- Capacity: what a host declares that it can hold, and what a tenant's folder was measured to take.
+-- depends: 0001.first-tables
+
+CREATE TABLE host (
+    id                  text PRIMARY KEY,
+    shared_memory_mb    bigint CHECK (shared_memory_mb >= 0),
+    overcommit          double precision NOT NULL DEFAULT 1 CHECK (overcommit >= 1),
+    dedicated_memory_mb bigint CHECK (dedicated_memory_mb >= 0),
+    dedicated_cpus      double precision CHECK (dedicated_cpus >= 0),
+    awake_tenants       integer CHECK (awake_tenants >= 0),
+    disk_bytes          bigint CHECK (disk_bytes >= 0),
+    declared_at         timestamptz
+);
+COMMENT ON TABLE host IS 'What each host may hold. Null is not declared and so not limited. Locked by whoever takes room.';
+INSERT INTO host (id) VALUES ('local');
+
+CREATE TABLE substrate_disk (
+    substrate_id text PRIMARY KEY REFERENCES substrate,
+    bytes        bigint NOT NULL CHECK (bytes >= 0),
+    files        bigint NOT NULL CHECK (files >= 0),
+    measured_at  timestamptz NOT NULL
+);
+COMMENT ON TABLE substrate_disk IS 'What a tenant''s folder takes as the host measures it, whatever its server says.';
