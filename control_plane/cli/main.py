@@ -6,8 +6,10 @@ from control_plane.cli import stack
 from control_plane.cli.account import account
 from control_plane.cli.keys import keys
 from control_plane.cli.operations import operations
+from control_plane.cli.operator import operator
 from control_plane.cli.plans import plans, subscribe
 from control_plane.cli.shown import EXIT_CODES
+from control_plane.cli.subscriptions import subscriptions
 from control_plane.cli.substrates import substrates
 from shared.kernel.product import DISPLAY_NAME, NAME, VERSION
 
@@ -20,7 +22,7 @@ def main() -> None:
 
 main.help = f"{DISPLAY_NAME}: dedicated, provable memory for AI agents, one server for every tenant."
 
-for one in (*stack.COMMANDS, account, plans, subscribe, substrates, keys, operations):
+for one in (*stack.COMMANDS, account, plans, subscribe, subscriptions, substrates, keys, operations, operator):
     main.add_command(one)
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""`loam substrates`: list, show, delete, connect."""
+"""`loam substrates`: list, show, connect, delete, undelete, receipt."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 from rich.markup import escape
@@ -78,26 +79,58 @@ def connect(connection: Connection, answer: Answer, substrate: str, client: str)
 
 @substrates.command()
 @click.argument("substrate")
+@click.option("--now", is_flag=True, help="Erase at once; asks for the slug. Nothing brings it back.")
+@click.option("--confirm", default=None, help="The slug, for scripts that erase at once.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Watch until it is gone.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="With --now: watch until it is gone.")
 @click.option("--timeout", default=600.0, show_default=True, help="Seconds to watch at most.")
 @command
 def delete(
     connection: Connection,
     answer: Answer,
     substrate: str,
-    yes: bool,  # noqa: FBT001 - click passes it by name
+    now: bool,  # noqa: FBT001 - click passes it by name
+    confirm: str | None,
+    yes: bool,  # noqa: FBT001
     wait: bool,  # noqa: FBT001
     timeout: float,
 ) -> None:
-    """Erase one with all its memory and keys. Nothing brings it back."""
-    if not yes:
-        click.confirm(f"Erase {substrate} with all its memory and keys?", abort=True, err=True)
-    operation = connection.call("DELETE", f"/v1/substrates/{substrate}").json()["operation"]
-    if not wait:
+    """Delete one: read-only for 72 hours in which `undelete` brings it back, then erased with memory and keys."""
+    query: dict[str, str] = {}
+    if now:
+        typed = confirm or click.prompt(f"Type the slug of {substrate} to erase it with all its memory", err=True)
+        query = {"now": "true", "confirm": typed}
+    elif not yes:
+        click.confirm(f"Delete {substrate}?", abort=True, err=True)
+    path = f"/v1/substrates/{substrate}" + (f"?{urlencode(query)}" if query else "")
+    operation = connection.call("DELETE", path).json()["operation"]
+    if operation["held_until"] is None and wait:
+        finish(answer, follow(connection, answer, operation["id"], seconds=timeout))
+    elif operation["held_until"] is None or answer.as_json:
         show(answer, operation)
-        return
-    finish(answer, follow(connection, answer, operation["id"], seconds=timeout))
+    else:
+        answer.say(f"Read-only now, and erased at {operation['held_until']}.")
+        answer.say(f"Until then: loam substrates undelete {escape(substrate)}")
+
+
+@substrates.command()
+@click.argument("substrate")
+@command
+def undelete(connection: Connection, answer: Answer, substrate: str) -> None:
+    """Undo a deletion within its 72 hours."""
+    found = connection.call("POST", f"/v1/substrates/{substrate}/undelete").json()
+    if not answer.data(found):
+        answer.facts({"substrate": found["id"], "status": found["status"], "reason": found["status_reason"]})
+
+
+@substrates.command()
+@click.argument("substrate")
+@command
+def receipt(connection: Connection, answer: Answer, substrate: str) -> None:
+    """What was destroyed, when, and when the last backup of it ends."""
+    found = connection.call("GET", f"/v1/substrates/{substrate}/receipt").json()
+    if not answer.data(found):
+        answer.facts({name: value for name, value in found.items() if name != "destroyed"} | found["destroyed"])
 
 
 def _status(found: dict[str, Any]) -> str:

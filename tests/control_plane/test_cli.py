@@ -77,8 +77,30 @@ async def test_the_whole_way_from_sign_up_to_revocation(plane, member):
     assert revoked["operation"]["kind"] == "revoke_key"
     keys = (await member.json("keys", "list", substrate))["keys"]
     assert [key["state"] for key in keys] == ["live", "revoked"]
-    deleted = await member.json("substrates", "delete", substrate, "--yes", "--no-wait")
-    assert deleted["kind"] == "destroy_substrate"
+    deleted = await member.json("substrates", "delete", substrate, "--yes")
+    assert (deleted["kind"], deleted["status"]) == ("destroy_substrate", "queued")
+    assert (await member.json("substrates", "undelete", substrate))["status"] == "running"
+    slug = subscribed["substrate"]["slug"]
+    erased = await member.json("substrates", "delete", substrate, "--now", "--confirm", slug, "--no-wait")
+    assert erased["held_until"] is None
+    assert (await member.json("substrates", "receipt", substrate, code=1))["error"]["code"] == "not_destroyed"
+
+
+async def test_a_subscription_is_changed_canceled_and_resumed(plane, member):
+    subscribed = await member.json("subscribe", "starter", "--no-wait")
+    await plane.worker.start(subscribed)
+    name = subscribed["subscription"]["id"]
+
+    changed = await member.json("subscriptions", "change", name, "pro", "--no-wait")
+    canceled = await member.json("subscriptions", "cancel", name, "--yes")
+    resumed = await member.json("subscriptions", "resume", name)
+
+    assert changed["operation"]["kind"] == "change_plan"
+    assert [one["what"] for one in canceled["coming"]] == ["read_only", "destroyed"]
+    assert resumed["state"] == "active"
+    assert [one["plan"] for one in (await member.json("subscriptions", "list"))["subscriptions"]] == ["pro"]
+    for words in (("list",), ("cancel", name, "--yes"), ("resume", name)):
+        assert (await member.run("subscriptions", *words)).exit_code == 0
 
 
 async def test_people_are_shown_tables_and_the_secret_once(plane, member):
