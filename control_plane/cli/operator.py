@@ -48,7 +48,7 @@ def _acting(
 ) -> Callable[Concatenate[Connection, Answer, P], None]:
     """A command that acts on this machine's registry, and shows what became of it."""
 
-    def run(connection: Connection, answer: Answer, *arguments: P.args, **options: P.kwargs) -> None:
+    def run(connection: Connection, answer: Answer, /, *arguments: P.args, **options: P.kwargs) -> None:
         async def do() -> dict[str, Any]:
             async with connected(_settings_of(connection.settings)) as tools:
                 return await act(tools, Actor(ActorKind.STAFF, f"operator:{getpass.getuser()}"), *arguments, **options)

@@ -5,9 +5,11 @@ what the engine did: the next try looks first.
 """
 
 import asyncio
+import resource
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -105,6 +107,7 @@ class DockerRuntime:
         found = self._find(launch.spec.substrate)
         if found is not None and found.status == "running":
             found.update(**docker_spec.limits(launch.spec))
+            _bound_files(found, launch)
 
     def _ensure_absent(self, substrate: SubstrateId) -> None:
         found = self._find(substrate)
@@ -152,3 +155,16 @@ class DockerRuntime:
         except NotFound:
             return False
         return True
+
+
+def _bound_files(found: Container, launch: Launch) -> None:
+    """The largest file it may write: the engine sets it at the start only, the kernel at any time.
+
+    Only root may raise it; elsewhere it stays as it was until the server is started anew.
+    """
+    pid = int(found.attrs["State"]["Pid"])
+    most = docker_spec.file_bytes(launch.spec)
+    with suppress(OSError):
+        # An engine on another machine, or a pid that is another's by now: nobody else runs as this user.
+        if pid and Path(f"/proc/{pid}").stat().st_uid == launch.uid:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))

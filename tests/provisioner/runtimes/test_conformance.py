@@ -2,9 +2,11 @@
 
 import asyncio
 import dataclasses
+from pathlib import Path
 
 import msgspec
 
+from provisioner.runtimes.docker_spec import FILE_SHARE
 from provisioner.runtimes.runtime import Launch
 from shared.kernel.ids import SubstrateId
 from tests.provisioner.runtimes.conftest import Bench
@@ -62,6 +64,27 @@ async def test_limits_can_be_set_while_it_runs_and_again(bench: Bench) -> None:
     await bench.runtime.apply_limits(launch)
 
     assert await bench.runtime.is_running(launch.spec.substrate)
+
+
+async def test_a_running_server_takes_another_size_without_a_restart(bench: Bench) -> None:
+    launch = await bench.tenant()
+    await bench.runtime.ensure_running(launch)
+    await _runs(bench, launch)
+    before = await _identity(bench, launch.spec.substrate)
+
+    for factor in (4, 1):
+        storage = launch.spec.storage_bytes * factor
+        size = msgspec.structs.replace(
+            launch.spec, memory_mb=launch.spec.memory_mb * factor, cpus=launch.spec.cpus * factor, storage_bytes=storage
+        )
+        await bench.runtime.apply_limits(dataclasses.replace(launch, spec=size))
+
+        assert await bench.runtime.is_running(launch.spec.substrate)
+        assert await _identity(bench, launch.spec.substrate) == before
+        for pid in _pids(bench, launch.spec.substrate):
+            # Where not even root may change another's limits (capabilities(7)), the next start does it.
+            expected = storage if _may_change_limits() else launch.spec.storage_bytes
+            assert _largest_file(pid) == expected * FILE_SHARE
 
 
 async def test_limits_of_a_server_that_is_not_there_are_no_error(bench: Bench) -> None:
@@ -148,3 +171,28 @@ async def _identity(bench: Bench, substrate: SubstrateId) -> object:
             return [(found.pid, found.started) for found in bench.runtime._of(substrate)]  # type: ignore[attr-defined]
         case _:
             return list(bench.runtime.starts)  # type: ignore[attr-defined]
+
+
+def _pids(bench: Bench, substrate: SubstrateId) -> list[int]:
+    """Of the real ones, its processes as the kernel knows them."""
+    match type(bench.runtime).__name__:
+        case "DockerRuntime":
+            return [bench.runtime._find(substrate).attrs["State"]["Pid"]]  # type: ignore[attr-defined]
+        case "ProcessRuntime":
+            return [found.pid for found in bench.runtime._of(substrate)]  # type: ignore[attr-defined]
+        case _:
+            return []
+
+
+def _largest_file(pid: int) -> int:
+    (line,) = [
+        line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max file size")
+    ]
+    return int(line.split()[3])
+
+
+def _may_change_limits() -> bool:
+    """CAP_SYS_RESOURCE."""
+    status = Path("/proc/self/status").read_text()
+    (effective,) = [line.split()[1] for line in status.splitlines() if line.startswith("CapEff")]
+    return bool(int(effective, 16) >> 24 & 1)
