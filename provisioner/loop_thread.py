@@ -37,6 +37,9 @@ class LoopThread:
         self._stop: asyncio.Event | None = None
         self._works: Works | None = None
         self._begun = threading.Event()
+        self._counting = threading.Lock()
+        self.handed_over = 0
+        """How many threads wait for what they have handed over."""
         self.failed = False
         """Whether it has ended without having been asked to."""
 
@@ -53,10 +56,15 @@ class LoopThread:
         loop, works = self._loop, self._works
         if loop is None or works is None:
             return
+        with self._counting:
+            self.handed_over += 1
         try:
             asyncio.run_coroutine_threadsafe(_wrapped(work, works), loop).result()
         except (asyncio.CancelledError, RuntimeError):
             log.info("nudge dropped: the worker stops")
+        finally:
+            with self._counting:
+                self.handed_over -= 1
 
     def ask_to_stop(self) -> None:
         """Cut what is under way and give leases back. Returns at once."""

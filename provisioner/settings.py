@@ -81,6 +81,9 @@ class ProvisionerSettings(Settings):
     watch_every: timedelta = timedelta(seconds=10)
     """How often what runs here is compared with what should."""
 
+    canary_every: timedelta = timedelta(seconds=10)
+    """How often the worker sends itself a message through the broker; deaf for six of these, it ends."""
+
     operations_at_a_time: int = Field(default=32, ge=1)
     """How many operations one worker carries out together; most of them wait."""
 

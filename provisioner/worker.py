@@ -4,24 +4,32 @@ Celery's main thread rings, a loop in another thread works. Redis may be down: t
 """
 
 import logging
+import os
 import sys
 import warnings
+from datetime import timedelta
 from typing import Any, Final
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import setup_logging, worker_shutting_down
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from kombu.entity import Queue
 
+from provisioner.canary import Canary, CanaryThread
 from provisioner.loop_thread import LoopThread
 from provisioner.settings import ProvisionerSettings
 from provisioner.wiring import check, runtime_of
 from shared.contracts.operations import NUDGE_ADVANCE, NUDGE_OBSERVE, NUDGE_PUSH_POLICY
 from shared.kernel import logs
+from shared.kernel.clock import SystemClock
 from shared.kernel.errors import AppError
-from shared.kernel.ids import OperationId, SubstrateId
+from shared.kernel.ids import OperationId, RandomIds, SubstrateId
 
 CONCURRENCY: Final = 32
 """Threads that wait for the loop; they do nothing else."""
+
+CANARY: Final = "canary"
+"""The task by which a worker hears itself; each has a queue of its own for it."""
 
 SOCKET_SECONDS: Final = 5.0
 VISIBILITY_SECONDS: Final = 15 * 60
@@ -87,6 +95,33 @@ def register(app: Celery, engine: LoopThread) -> None:
         engine.hand_over(lambda works: works.observe.do(SubstrateId(substrate)))
 
 
+def listening(app: Celery, engine: LoopThread, *, every: timedelta) -> CanaryThread:
+    """The worker's canary: a message to a queue that this worker alone consumes, beside the one it shares."""
+    queue = f"{CANARY}.{RandomIds().new('wrk')}"
+    names = (app.conf.task_default_queue, queue)
+    app.conf.task_queues = [Queue(name) for name in names]  # type: ignore[no-untyped-call]  # likewise
+    canary = Canary(SystemClock(), every=every)
+
+    @app.task(name=CANARY)  # type: ignore[untyped-decorator]  # Celery ships no types
+    def sing() -> None:
+        """Heard."""
+        canary.heard()
+
+    def end() -> None:
+        """Give leases back and end, whatever Celery's thread is stuck in; the supervisor starts a new worker."""
+        engine.ask_to_stop()
+        engine.join()
+        os._exit(1)
+
+    return CanaryThread(
+        canary,
+        sing=lambda: app.send_task(CANARY, queue=queue, retry=False, ignore_result=True, expires=every.total_seconds()),
+        is_busy=lambda: engine.handed_over >= CONCURRENCY,
+        on_deaf=end,
+        every=every,
+    )
+
+
 def main() -> int:
     """Run until SIGTERM; then give leases back."""
     logs.configure("worker")
@@ -104,16 +139,19 @@ def main() -> int:
     app = Celery("provisioner", set_as_current=False)
     configure(app, settings)
     register(app, engine)
+    canary = listening(app, engine, every=settings.canary_every)
     # As root on purpose: it gives each tenant a user of its own. What comes from the broker is JSON and never code.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     setup_logging.connect(_leave_logging_alone, weak=False)
     worker_shutting_down.connect(lambda **_: engine.ask_to_stop(), weak=False)
+    worker_ready.connect(lambda **_: canary.start(), weak=False)
     engine.start()
     try:
         app.worker_main(list(ARGUMENTS))
     except SystemExit:
         logs.logger(__name__).info("stopping")
     finally:
+        canary.stop()
         engine.ask_to_stop()
         engine.join()
     return 1 if engine.failed else 0

@@ -18,6 +18,7 @@ if Path("/.dockerenv").exists():
 
 import docker
 import docker.errors
+import docker.models.containers
 import psycopg
 from psycopg import sql
 from testcontainers.community.postgres import PostgresContainer
@@ -102,6 +103,18 @@ def redis(client: docker.DockerClient) -> Iterator[str]:
 
     with _running(make) as container:
         yield f"redis://127.0.0.1:{container.get_exposed_port(6379)}"
+
+
+@contextmanager
+def redis_at(client: docker.DockerClient, port: int) -> Iterator[docker.models.containers.Container]:
+    """A Redis on a port of the test's choosing, which may be stopped and started again without losing it."""
+    container = client.containers.run(
+        service.redis(client), detach=True, labels=labels(), ports={"6379/tcp": ("127.0.0.1", port)}
+    )
+    try:
+        yield container
+    finally:
+        container.remove(force=True, v=True)
 
 
 @contextmanager
