@@ -16,6 +16,7 @@ from control_plane.actions.once import Replay
 from control_plane.actions.tools import Tools
 from control_plane.api import (
     account,
+    backups,
     docs,
     health,
     keys,
@@ -42,6 +43,7 @@ ROUTERS: Final = (
     substrates.router,
     keys.router,
     operations.router,
+    backups.router,
     health.router,
     docs.router,
 )

@@ -21,6 +21,7 @@ from provisioner.host_keys import HostKeys
 from provisioner.places.places import Places
 from provisioner.programs.catalogue import PROGRAMS
 from provisioner.programs.observe import observe
+from provisioner.programs.plan_backups import let_go, plan_backup
 from provisioner.programs.push_policy import push_policy
 from provisioner.programs.tools import Tools
 from provisioner.programs.watch import watch
@@ -35,7 +36,7 @@ from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import AppError
 from shared.kernel.ids import Ids, OperationId, RandomIds, SubstrateId
 from shared.kernel.logs import logger
-from shared.registry import capacity, operations, policies
+from shared.registry import backups, capacity, operations, policies
 from shared.registry.database import Database
 from shared.registry.publishing import Addresses
 
@@ -62,6 +63,7 @@ class Works:
     advance: Crew[OperationId]
     push_policy: Crew[SubstrateId]
     observe: Crew[SubstrateId]
+    plan_backup: Crew[SubstrateId]
     sweep: Sweep
     watch: Callable[[], Awaitable[None]]
 
@@ -72,7 +74,7 @@ class Works:
                 loops.create_task(self.sweep.run())
                 loops.create_task(_forever(self.watch))
         finally:
-            for crew in (self.advance, self.push_policy, self.observe):
+            for crew in (self.advance, self.push_policy, self.observe, self.plan_backup):
                 await crew.stop()
 
 
@@ -113,10 +115,14 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
     advance = Crew(runner.advance, most=settings.operations_at_a_time)
     push = Crew(_with(push_policy, tools), most=PUSHES_AT_A_TIME)
     lookouts = [Lookout(operations.list_due, advance), Lookout(policies.list_push_due, push)]
+    plan = Crew(_with(partial(plan_backup, ids=ids, every=settings.backup_every), tools), most=1)
+    if settings.backup_every:
+        lookouts.append(Lookout(backups.list_due, plan))
     return Works(
         advance=advance,
         push_policy=push,
         observe=Crew(_with(observe, tools), most=PUSHES_AT_A_TIME),
+        plan_backup=plan,
         sweep=Sweep(tools.database, tools.clock, settings.sweep_every, lookouts),
         watch=partial(_watch_once, tools, settings.watch_every),
     )
@@ -191,6 +197,7 @@ async def _connect(settings: ProvisionerSettings, held: AsyncExitStack, clock: C
 async def _watch_once(tools: Tools, every: timedelta) -> None:
     try:
         await watch(tools)
+        await let_go(tools)
     except REGISTRY_AWAY as error:
         log.warning("could not watch: registry does not answer", error=type(error).__name__)
     except Exception:

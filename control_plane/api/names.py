@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from shared.kernel.errors import NotFound
-from shared.kernel.ids import KeyId, OperationId, SubscriptionId, SubstrateId
+from shared.kernel.ids import BackupId, KeyId, OperationId, SubscriptionId, SubstrateId
 
 FORM: Final = re.compile(r"[a-z]{2,5}_[a-z0-9]{1,40}")
 
@@ -27,6 +27,11 @@ def key(text: str) -> KeyId:
 def operation(text: str) -> OperationId:
     """An operation's id, or `NotFound`."""
     return OperationId(_checked(text))
+
+
+def backup(text: str) -> BackupId:
+    """A backup's id, or `NotFound`."""
+    return BackupId(_checked(text))
 
 
 def _checked(text: str) -> str:

@@ -4,6 +4,7 @@ import click
 
 from control_plane.cli import stack
 from control_plane.cli.account import account
+from control_plane.cli.backups import backups
 from control_plane.cli.keys import keys
 from control_plane.cli.operations import operations
 from control_plane.cli.operator import operator
@@ -22,7 +23,9 @@ def main() -> None:
 
 main.help = f"{DISPLAY_NAME}: dedicated, provable memory for AI agents, one server for every tenant."
 
-for one in (*stack.COMMANDS, account, plans, subscribe, subscriptions, substrates, keys, operations, operator):
+COMMANDS = (account, plans, subscribe, subscriptions, substrates, keys, operations, backups, operator)
+
+for one in (*stack.COMMANDS, *COMMANDS):
     main.add_command(one)
 
 if __name__ == "__main__":

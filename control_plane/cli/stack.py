@@ -25,7 +25,7 @@ SHOWN: Final = Console(highlight=False, soft_wrap=True)
 PROGRESS: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def _telling(command: Callable[P, None]) -> Callable[P, None]:
+def telling(command: Callable[P, None]) -> Callable[P, None]:
     """Turn what stops a command into two sentences and a failure, instead of a traceback."""
 
     @wraps(command)
@@ -51,15 +51,15 @@ def stack() -> None:
 
 @stack.command()
 @click.option("--demo/--no-demo", "wants_demo", default=None, help="Make a demonstration tenant (default: LOAM_DEMO).")
-@_telling
+@telling
 def up(wants_demo: bool | None) -> None:  # noqa: FBT001 - click passes it by name
     """Start everything, and show a tenant that is ready to use. Again is safe and quick."""
     settings = LocalSettings.load()
-    with _progress() as say:
+    with progress() as say:
         warnings = local.up(settings, say)
     shown = None
     if settings.demo if wants_demo is None else wants_demo:
-        with _progress() as say:
+        with progress() as say:
             shown = demo.show(settings, lambda operation: say(_step_of(operation)))
     for warning in warnings:
         PROGRESS.print(f"[bold yellow]! {escape(warning)}[/]")
@@ -69,30 +69,30 @@ def up(wants_demo: bool | None) -> None:  # noqa: FBT001 - click passes it by na
 
 
 @stack.command()
-@_telling
+@telling
 def down() -> None:
     """Stop everything that `up` started, tenants too; all data stays."""
-    with _progress() as say:
+    with progress() as say:
         local.down(LocalSettings.load(), say)
     SHOWN.print("Everything is stopped. All data is kept; `make up` goes on with it.")
 
 
 @stack.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_telling
+@telling
 def reset(yes: bool) -> None:  # noqa: FBT001 - click passes it by name
     """Stop everything and remove all data: every account, memory and key."""
     settings = LocalSettings.load()
     if not yes:
         click.confirm(f"Remove {settings.root} with every account, memory and key in it?", abort=True)
-    with _progress() as say:
+    with progress() as say:
         local.reset(settings, say)
     SHOWN.print("Everything is removed.")
 
 
 @stack.command()
 @click.option("--json", "as_json", is_flag=True, help="For scripts; names are never changed, only added.")
-@_telling
+@telling
 def info(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
     """Where everything is: addresses, CA file, state folder."""
     found = local.info(LocalSettings.load()).as_dict()
@@ -105,7 +105,7 @@ def info(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
 
 @stack.command(name="doctor")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-@_telling
+@telling
 def check(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
     """Check this machine, and say how to mend what is wrong."""
     findings = doctor.examine(LocalSettings.load())
@@ -139,7 +139,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (up, down, reset, info, check, show
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Callable[[str], None]]:
     """A line that says what is being waited for; on a terminal it spins, in a log each step is a line."""
     if not PROGRESS.is_terminal:
         last = [""]

@@ -46,9 +46,9 @@ def data_folder(settings: LocalSettings) -> Path:
     return settings.root / "postgres" / "data"
 
 
-def url(settings: LocalSettings) -> str:
+def url(settings: LocalSettings, database: str = DATABASE) -> str:
     """The registry's address: a socket instead of a host, and nothing secret."""
-    return f"postgresql://{ROLE}@{quote(str(socket_folder(settings)), safe='')}/{DATABASE}"
+    return f"postgresql://{ROLE}@{quote(str(socket_folder(settings)), safe='')}/{database}"
 
 
 def binaries(settings: LocalSettings) -> Path:
@@ -102,7 +102,7 @@ def initialise(settings: LocalSettings, user: User) -> None:
 
 def prepare(settings: LocalSettings) -> None:
     """On a running server: the role, and the database that it owns."""
-    with psycopg.connect(_administration(settings), autocommit=True, connect_timeout=5) as connection:
+    with psycopg.connect(administration(settings), autocommit=True, connect_timeout=5) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone():
             connection.execute(f"CREATE ROLE {ROLE} LOGIN")
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
@@ -112,13 +112,14 @@ def prepare(settings: LocalSettings) -> None:
 def answers(settings: LocalSettings) -> bool:
     """Whether the server takes connections."""
     try:
-        with psycopg.connect(_administration(settings), connect_timeout=5):
+        with psycopg.connect(administration(settings), connect_timeout=5):
             return True
     except psycopg.OperationalError:
         return False
 
 
-def _administration(settings: LocalSettings) -> str:
+def administration(settings: LocalSettings) -> str:
+    """How whoever may make databases connects."""
     return make_conninfo(host=str(socket_folder(settings)), user=ADMINISTRATOR, dbname="postgres")
 
 

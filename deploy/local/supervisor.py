@@ -75,6 +75,18 @@ class Supervisor:
                     raise Trouble(sentence, fix=self.where_to_look(name)) from fault
             return True
 
+    def end(self, *names: str) -> None:
+        """Stop these programs and wait until they have ended; ones that do not run are fine."""
+        with self.rpc() as ask:
+            for name in names:
+                try:
+                    ask.stopProcess(name, True)
+                except Fault as fault:
+                    if "NOT_RUNNING" not in fault.faultString:
+                        raise Trouble(
+                            f"{name} cannot be stopped: {fault.faultString}.", fix=self.where_to_look(name)
+                        ) from fault
+
     def state_of(self, name: str) -> str:
         """`RUNNING`, `BACKOFF`, `FATAL`, … or `UNKNOWN`."""
         try:

@@ -74,6 +74,7 @@ async def test_what_is_not_yours_looks_like_what_is_not_there(plane, customer, s
         "subscription_id": subscribed["subscription"]["id"],
         "substrate_id": subscribed["substrate"]["id"],
         "operation_id": subscribed["operation"]["id"],
+        "backup_id": "bak_nobodys",
         "key_id": await customer.first_key(subscribed["substrate"]["id"]),
     }
     body = {"keys": {"name": "a"}, "rotate": {"grace": "0"}, "change": {"plan": "solo"}}.get(path.rsplit("/", 1)[-1])
