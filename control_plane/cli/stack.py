@@ -122,7 +122,7 @@ def check(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
 
 @stack.command(name="capacity")
 @click.option("--json", "as_json", is_flag=True, help="For scripts; names are never changed, only added.")
-@_telling
+@telling
 def show_capacity(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
     """How full this machine is: what it can hold, and what of it is promised."""
     found = local_capacity.read(LocalSettings.load())
