@@ -84,6 +84,15 @@ class ProvisionerSettings(Settings):
     canary_every: timedelta = timedelta(seconds=10)
     """How often the worker sends itself a message through the broker; deaf for six of these, it ends."""
 
+    sleep_after: timedelta | None = None
+    """How long nobody must have used a shared tenant's server before it sleeps. Default: as its plan says."""
+
+    starts_at_a_time: int = Field(default=3, ge=1)
+    """How many sleeping servers are woken together. More of them on few cores only make each other slow."""
+
+    starts_waiting: int = Field(default=16, ge=0)
+    """How many more may wait for their turn; beyond it a request is told at once to come again."""
+
     operations_at_a_time: int = Field(default=32, ge=1)
     """How many operations one worker carries out together; most of them wait."""
 

@@ -1,6 +1,6 @@
-"""Speaking to a tenant's server over its control socket.
+"""Speaking to a tenant's server over its control socket; and looking whether its edge answers.
 
-The control folder belongs to the tenant. A socket replaced by a symlink would have us speak to whatever it points at,
+Both sockets' folders belong to the tenant. A socket replaced by a symlink would have us speak to whatever it points at,
 with root's rights; so the socket is pinned first, without following anything, and dialled through the pinned handle.
 """
 
@@ -10,15 +10,25 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import httpx
+import msgspec
 
 from provisioner.hostile_http import NO_TLS, HostileAnswer, ask, read
 from provisioner.threads import in_thread
 from shared.contracts.policy import Applied
 from shared.contracts.state_folder import TenantFolders
-from shared.contracts.tenant_server import ANSWER_MAX_BYTES, STATUS_MAX_BYTES, Examined, Status
+from shared.contracts.tenant_server import (
+    ANSWER_MAX_BYTES,
+    DRAIN_SECONDS,
+    STATUS_MAX_BYTES,
+    Drained,
+    DrainOrder,
+    Examined,
+    Status,
+)
 from shared.kernel.ids import SubstrateId
 
 T = TypeVar("T")
@@ -95,7 +105,7 @@ class TenantClient:
         ends_at = asyncio.get_running_loop().time() + within.total_seconds()
         with _speaking():
             async with asyncio.timeout_at(ends_at):
-                pinned = await in_thread(_pin, folders)
+                pinned = await in_thread(_pin, folders.control_socket)
         with pinned:
             transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
             patience = httpx.Timeout(min(within, PIECE_PATIENCE).total_seconds())
@@ -110,6 +120,32 @@ class TenantClient:
                 finally:
                     await response.aclose()
 
+    async def drain(self, folders: TenantFolders, *, idle: timedelta) -> Drained:
+        """Let nobody in any more and finish, if nobody has used it for this long; zero is in any case.
+
+        Raises:
+            TenantSilent: it did not say that it did. `TenantAbsent` when no server runs.
+        """
+        order = DrainOrder(idle_ms=int(idle.total_seconds() * 1000))
+        body = await self._ask(
+            folders,
+            "POST",
+            "/drain",
+            most=ANSWER_MAX_BYTES,
+            headers={"Content-Type": "application/json"},
+            content=msgspec.json.encode(order),
+            limit=timedelta(seconds=DRAIN_SECONDS + self._limit),
+        )
+        return self._read(body, Drained)
+
+    async def is_ready(self, folders: TenantFolders, host: str) -> bool:
+        """Whether the edge answers under this host name, with a policy in force. Asked without the gateway."""
+        try:
+            await self._ask(folders, "GET", "/readyz", most=ANSWER_MAX_BYTES, at=folders.live_socket, host=host)
+        except TenantSilent:
+            return False
+        return True
+
     async def _ask(
         self,
         folders: TenantFolders,
@@ -120,14 +156,16 @@ class TenantClient:
         headers: dict[str, str] | None = None,
         content: bytes = b"",
         limit: timedelta | None = None,
+        at: Path | None = None,
+        host: str = "tenant",
     ) -> bytes:
         seconds = self._limit if limit is None else limit.total_seconds()
         with _speaking():
             async with asyncio.timeout(seconds):
-                with await in_thread(_pin, folders) as pinned:
+                with await in_thread(_pin, at or folders.control_socket) as pinned:
                     transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
                     async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=seconds) as client:
-                        url = f"http://tenant{path}"
+                        url = f"http://{host}{path}"
                         status, body = await ask(client, method, url, most=most, headers=headers, content=content)
         if status != httpx.codes.OK:
             raise TenantSilent(f"the server answered {status}")
@@ -193,21 +231,21 @@ class _Pinned:
         os.close(self.handle)
 
 
-def _pin(folders: TenantFolders) -> _Pinned:
-    """The control socket itself, not what its name may point at by the time it is dialled."""
-    with _folder(folders) as below:
+def _pin(socket: Path) -> _Pinned:
+    """The socket itself, not what its name may point at by the time it is dialled."""
+    with _folder(socket.parent) as below:
         owner = os.fstat(below).st_uid
-        handle = os.open(folders.control_socket.name, PINNED, dir_fd=below)
+        handle = os.open(socket.name, PINNED, dir_fd=below)
     found = os.fstat(handle)
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid not in {owner, 0}:
         os.close(handle)
-        raise PermissionError("the control socket is something else")
+        raise PermissionError("the socket is something else")
     return _Pinned(handle)
 
 
 @contextmanager
-def _folder(folders: TenantFolders) -> Iterator[int]:
-    handle = os.open(folders.control, PINNED | os.O_DIRECTORY)
+def _folder(path: Path) -> Iterator[int]:
+    handle = os.open(path, PINNED | os.O_DIRECTORY)
     try:
         yield handle
     finally:

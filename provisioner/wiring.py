@@ -23,17 +23,16 @@ from provisioner.programs.catalogue import PROGRAMS
 from provisioner.programs.observe import observe
 from provisioner.programs.plan_backups import let_go, plan_backup
 from provisioner.programs.push_policy import push_policy
+from provisioner.programs.sleep_substrate import Dozing
 from provisioner.programs.tools import Tools
 from provisioner.programs.watch import watch
-from provisioner.runtimes.docker_runtime import DockerRuntime
-from provisioner.runtimes.process_runtime import ProcessRuntime
+from provisioner.runtime_choice import WorkerSettingMissing
 from provisioner.runtimes.runtime import Runtime
-from provisioner.settings import BackupStore, Environment, ProvisionerSettings, RuntimeKind
+from provisioner.settings import BackupStore, ProvisionerSettings
 from provisioner.tenant_client import TenantClient
 from provisioner.threads import in_thread
 from shared.contracts.state_folder import StateFolder
 from shared.kernel.clock import Clock, SystemClock
-from shared.kernel.errors import AppError
 from shared.kernel.ids import Ids, OperationId, RandomIds, SubstrateId
 from shared.kernel.logs import logger
 from shared.registry import backups, capacity, operations, policies
@@ -47,15 +46,6 @@ PUSHES_AT_A_TIME = 16
 RETRY = timedelta(seconds=1)
 
 
-class WorkerSettingMissing(AppError):
-    """A worker needs a setting that the waker does without."""
-
-    code = "worker_setting_missing"
-    status = 500
-    public = "The worker needs the setting {name}."
-    next_action = "Set it, then start again."
-
-
 @dataclass(frozen=True, slots=True)
 class Works:
     """A worker's engine: three crews that nudges and the sweep share, and the loops that need no nudge."""
@@ -66,6 +56,7 @@ class Works:
     plan_backup: Crew[SubstrateId]
     sweep: Sweep
     watch: Callable[[], Awaitable[None]]
+    doze: Callable[[], Awaitable[None]]
 
     async def run(self) -> None:
         """Sweep and watch until cancelled; then cut what is under way and give its leases back."""
@@ -73,6 +64,7 @@ class Works:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self.sweep.run())
                 loops.create_task(_forever(self.watch))
+                loops.create_task(_forever(self.doze))
         finally:
             for crew in (self.advance, self.push_policy, self.observe, self.plan_backup):
                 await crew.stop()
@@ -124,7 +116,8 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
         observe=Crew(_with(observe, tools), most=PUSHES_AT_A_TIME),
         plan_backup=plan,
         sweep=Sweep(tools.database, tools.clock, settings.sweep_every, lookouts),
-        watch=partial(_watch_once, tools, settings.watch_every),
+        watch=partial(_once, _watch, tools, settings.watch_every),
+        doze=partial(_once, Dozing(settings.sleep_after).round, tools, _dozing_every(settings)),
     )
 
 
@@ -162,25 +155,6 @@ def check(settings: ProvisionerSettings) -> None:
     vault_of(settings)
 
 
-def runtime_of(settings: ProvisionerSettings) -> Runtime:
-    """How tenants' servers run here.
-
-    Raises:
-        WorkerSettingMissing: see there.
-        RuntimeNotForProduction: the runtime `process` in production.
-    """
-    match settings.runtime:
-        case RuntimeKind.DOCKER:
-            if not settings.tenant_image:
-                raise WorkerSettingMissing(shown={"name": "PROVISIONER_TENANT_IMAGE"})
-            return DockerRuntime(settings.tenant_image, settings.state_dir)
-        case RuntimeKind.PROCESS:
-            if settings.tenant_python is None:
-                raise WorkerSettingMissing(shown={"name": "PROVISIONER_TENANT_PYTHON"})
-            production = settings.environment is Environment.PRODUCTION
-            return ProcessRuntime(settings.tenant_python, StateFolder(settings.state_dir), production=production)
-
-
 async def _connect(settings: ProvisionerSettings, held: AsyncExitStack, clock: Clock) -> Database:
     url = settings.registry_url.get_secret_value()
     while True:
@@ -194,14 +168,23 @@ async def _connect(settings: ProvisionerSettings, held: AsyncExitStack, clock: C
             return database
 
 
-async def _watch_once(tools: Tools, every: timedelta) -> None:
+def _dozing_every(settings: ProvisionerSettings) -> timedelta:
+    """How often idle servers are looked for: as often as watching, or sooner where they sleep sooner."""
+    return min(settings.watch_every, (settings.sleep_after or settings.watch_every) / 2)
+
+
+async def _watch(tools: Tools) -> None:
+    await watch(tools)
+    await let_go(tools)
+
+
+async def _once(look: Callable[[Tools], Awaitable[None]], tools: Tools, every: timedelta) -> None:
     try:
-        await watch(tools)
-        await let_go(tools)
+        await look(tools)
     except REGISTRY_AWAY as error:
-        log.warning("could not watch: registry does not answer", error=type(error).__name__)
+        log.warning("could not look around: registry does not answer", error=type(error).__name__)
     except Exception:
-        log.exception("could not watch")
+        log.exception("could not look around")
     await tools.clock.sleep(every)
 
 

@@ -17,8 +17,9 @@ from kombu.entity import Queue
 
 from provisioner.canary import Canary, CanaryThread
 from provisioner.loop_thread import LoopThread
+from provisioner.runtime_choice import runtime_of
 from provisioner.settings import ProvisionerSettings
-from provisioner.wiring import check, runtime_of
+from provisioner.wiring import check
 from shared.contracts.operations import NUDGE_ADVANCE, NUDGE_OBSERVE, NUDGE_PUSH_POLICY
 from shared.kernel import logs
 from shared.kernel.clock import SystemClock

@@ -60,6 +60,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cpus: float
     named_keys: int
     members: int
+    sleeps_after_minutes: int = 15
+    """Without a request for this long, a shared server sleeps until the next one. A dedicated one never does."""
 
     @property
     def limits(self) -> Limits:

@@ -106,6 +106,8 @@ def own(settings: LocalSettings, users: Users, tenancy: Tenancy) -> list[Program
     }
     if os.geteuid() == 0:
         provisioner["PROVISIONER_GATEWAY_GROUP"] = str(users.gateway.gid)
+    if settings.sleep_after is not None:
+        provisioner["PROVISIONER_SLEEP_AFTER"] = f"PT{settings.sleep_after.total_seconds():g}S"
     if tenancy.image:
         provisioner["PROVISIONER_TENANT_IMAGE"] = tenancy.image
     if tenancy.python:

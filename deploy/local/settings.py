@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -57,6 +58,9 @@ class LocalSettings(Settings):
 
     demo: bool = True
     """Whether `up` makes a demonstration account with a memory server."""
+
+    sleep_after: timedelta | None = None
+    """How long nobody must have used a memory server before it sleeps, such as `PT2S`. Default: as its plan says."""
 
     api_key: SecretStr | None = None
     """Not used here: connect snippets tell customers to keep their key in `LOAM_API_KEY`."""

@@ -13,9 +13,11 @@ from typing import Final
 
 import docker
 import docker.errors
+import msgspec
 from docker.models.containers import Container
 
 from deploy.local.settings import LocalSettings
+from shared.contracts.tenant_spec import Placement, TenantSpec
 from shared.kernel import product
 
 LABEL: Final = f"{product.NAME}.state"
@@ -33,9 +35,21 @@ def containers(client: docker.DockerClient, settings: LocalSettings) -> list[Con
 
 
 def silent(settings: LocalSettings) -> list[str]:
-    """Slugs whose server does not serve (yet)."""
-    edge = settings.state.edge
-    return sorted(slug.name for slug in settings.state.slugs.iterdir() if not listens(edge / slug.name / "live.sock"))
+    """Slugs whose server should always run and does not serve (yet); shared ones sleep until somebody asks for them."""
+    state = settings.state
+    return sorted(
+        slug.name
+        for slug in state.slugs.iterdir()
+        if _is_dedicated(state.tenants / slug.read_text().strip() / "host" / "spec")
+        and not listens(state.edge / slug.name / "live.sock")
+    )
+
+
+def _is_dedicated(spec: Path) -> bool:
+    try:
+        return msgspec.json.decode(spec.read_bytes(), type=TenantSpec).placement is Placement.DEDICATED
+    except (OSError, msgspec.MsgspecError):
+        return False  # it is being made or removed
 
 
 def listens(path: Path) -> bool:

@@ -27,6 +27,7 @@ CLOSED: Final = ".closed-"
 """How an edge folder is called after it was closed: no slug has such a name, so the gateway finds it no more."""
 
 SLUG_BYTES: Final = 100
+SPEC_BYTES: Final = 64 * 1024
 
 
 class Places:
@@ -87,6 +88,10 @@ class Places:
         """What the server is started from, fsynced; under the lock."""
         host = self.folders_of(spec).host
         await in_thread(folders.write_file, host, "spec", msgspec.json.encode(spec), self.ownership_of(spec).host_file)
+
+    async def read_spec(self, substrate: SubstrateId) -> TenantSpec | None:
+        """What its server is started from, as the host has written it; under the lock."""
+        return await in_thread(self._read_spec, substrate)
 
     async def close_edge(self, spec: TenantSpec) -> None:
         """Take the tenant away from the gateway: one rename, whatever its server does meanwhile."""
@@ -199,6 +204,10 @@ class Places:
             return signed_policy.verify_for(found.decode(), trust, substrate=substrate) if found else None
         except (signed_policy.PolicyRefused, UnicodeDecodeError):
             return None
+
+    def _read_spec(self, substrate: SubstrateId) -> TenantSpec | None:
+        content = folders.read_file(self._state.tenant(substrate, Slug("")).spec, most=SPEC_BYTES)
+        return msgspec.json.decode(content, type=TenantSpec) if content else None
 
     def _close_edge(self, spec: TenantSpec) -> None:
         (self._state.slugs / spec.slug).unlink(missing_ok=True)

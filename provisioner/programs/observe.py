@@ -12,14 +12,16 @@ from shared.contracts.tenant_server import KeyUse, Status
 from shared.kernel.clock import from_ms, to_ms
 from shared.kernel.ids import KeyId, SubstrateId
 from shared.kernel.logs import logger
+from shared.lifecycle.substrate import Status as Life
 from shared.registry import api_keys, substrates
-from shared.registry.substrates import Usage
+from shared.registry.substrates import Observed, Usage
 
 log = logger(__name__)
 
 MONTH: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 MOST_KEYS: Final = 1000
 LARGEST: Final = 2**53
+UP: Final = frozenset({Life.RUNNING, Life.READ_ONLY, Life.SUSPENDED})
 
 
 async def observe(substrate: SubstrateId, tools: Tools) -> None:
@@ -33,6 +35,15 @@ async def observe(substrate: SubstrateId, tools: Tools) -> None:
     except TenantSilent as silence:
         log.info("usage not observed", substrate=substrate, reason=str(silence))
         return
+    await store(substrate, status, tools)
+    if row.observed is Observed.ABSENT and row.status in UP:
+        # The waker cannot say so: it works without the registry.
+        async with tools.database.transaction() as tx:
+            await substrates.update_observed(tx, substrate, Observed.RUNNING, row.generation)
+
+
+async def store(substrate: SubstrateId, status: Status, tools: Tools) -> None:
+    """Keep a server's answer, and tell whoever waits."""
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
         await substrates.update_usage(tx, substrate, usage_of(status, now))

@@ -1,18 +1,22 @@
 """Compare what runs on this host with what should, now and then.
 
-What should run and does not is started again: after a reboot without a container engine, or when somebody has removed
-a container by hand. What is left of a deleted substrate is removed: a crash in the wrong moment can leave it. What
-the registry does not know is left alone: the registry may be an old backup, the data is not.
+A dedicated server that does not run is started again: after a reboot without a container engine, or when somebody has
+removed a container by hand. A shared one is left to sleep until somebody asks for it; only what a dead one has left
+behind is removed, and the registry is told who sleeps. What is left of a deleted substrate is removed: a crash in the
+wrong moment can leave it. What the registry does not know is left alone: the registry may be an old backup, the data
+is not.
 """
 
 from collections.abc import Awaitable, Callable
 
 from provisioner.places.errors import PlaceGone
 from provisioner.programs import carrying
+from provisioner.programs.sleep_substrate import may_sleep
 from provisioner.programs.tools import Tools, alone_with
 from shared.kernel.ids import SubstrateId
 from shared.kernel.logs import logger
 from shared.registry import policies, substrates
+from shared.registry.substrates import Observed, Watched
 
 log = logger(__name__)
 
@@ -22,14 +26,17 @@ Act = Callable[[SubstrateId, Tools], Awaitable[None]]
 async def watch(tools: Tools) -> None:
     """One round. One substrate's trouble does not end it."""
     async with tools.database.transaction() as tx:
-        up = await substrates.list_up(tx)
+        watched = await substrates.list_watched(tx)
     servers = await tools.runtime.list_all()
     here = sorted({*servers, *await tools.places.list_substrates()})
     async with tools.database.transaction() as tx:
         deleted = await substrates.list_deleted(tx, here)
-    for substrate in up:
-        if not servers.get(substrate, False):
-            await _quietly(bring_back, substrate, tools)
+    for one in watched:
+        if not servers.get(one.id, False) and not may_sleep(one):
+            await _quietly(bring_back, one.id, tools)
+        elif one.id in servers and not servers[one.id]:
+            await _quietly(clear_dead, one.id, tools)
+    await _note_who_sleeps(watched, servers, tools)
     for substrate in deleted:
         await _quietly(clear_away, substrate, tools)
     await tools.runtime.tidy()
@@ -55,6 +62,25 @@ async def bring_back(substrate: SubstrateId, tools: Tools) -> None:
     log.warning("a server that had gone was started again", substrate=substrate)
     async with tools.database.transaction() as tx:
         await policies.update_push_due(tx, substrate, tools.clock.now())
+
+
+async def clear_dead(substrate: SubstrateId, tools: Tools) -> None:
+    """Remove what a server that has ended left in the engine: asleep is no container at all."""
+    async with tools.places.locked(substrate):
+        if not (await tools.runtime.list_all()).get(substrate, False):
+            await tools.runtime.ensure_absent(substrate)
+            log.warning("a server that had ended was cleared away", substrate=substrate)
+
+
+async def _note_who_sleeps(watched: list[Watched], servers: dict[SubstrateId, bool], tools: Tools) -> None:
+    """The waker starts servers without the registry, and an engine ends them without anybody."""
+    async with tools.database.transaction() as tx:
+        for one in watched:
+            if not may_sleep(one):
+                continue
+            seen = Observed.RUNNING if servers.get(one.id, False) else Observed.ABSENT
+            if one.observed is not seen:
+                await substrates.update_observed(tx, one.id, seen, one.generation)
 
 
 async def clear_away(substrate: SubstrateId, tools: Tools) -> None:

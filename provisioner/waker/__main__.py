@@ -1,6 +1,7 @@
 """The waker: `python -m provisioner.waker`. Serves on a unix socket that only the gateway's group may open."""
 
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -10,9 +11,15 @@ from typing import Final
 
 import uvicorn
 
+from provisioner.places.places import Places
+from provisioner.runtime_choice import runtime_of
+from provisioner.runtimes.runtime import Runtime
 from provisioner.settings import ProvisionerSettings
+from provisioner.tenant_client import TenantClient
 from provisioner.waker.app import create
 from provisioner.waker.desk import Desk
+from provisioner.waker.rouser import Rouser
+from provisioner.waker.wakes import Wakes
 from shared.contracts.state_folder import StateFolder
 from shared.kernel import logs
 from shared.kernel.clock import SystemClock
@@ -26,19 +33,32 @@ def main() -> int:
     """Serve until SIGTERM."""
     try:
         settings = ProvisionerSettings.load()
+        runtime = runtime_of(settings)
     except AppError as error:
         logs.configure("waker")
         logs.logger(__name__).error("cannot start", code=error.code, detail=error.detail, next_action=error.next_step)
         return 1
     logs.configure("waker", level=settings.log_level)
-    state = StateFolder(settings.state_dir)
-    listening = listen(state.waker_socket, settings.gateway_group)
-    app = create(Desk(state, settings.domain, SystemClock()))
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS
-    )
-    asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each look at a socket
+    asyncio.run(serve(settings, runtime))
     return 0
+
+
+async def serve(settings: ProvisionerSettings, runtime: Runtime) -> None:
+    """Answer until SIGTERM; wakes that have begun are finished, as they hold locks and have changed the host."""
+    state, clock = StateFolder(settings.state_dir), SystemClock()
+    desk = Desk(state, settings.domain, clock)
+    places = Places(state, clock, gateway_gid=settings.gateway_group)
+    rouser = Rouser(desk, places, runtime, TenantClient(), clock)
+    wakes = Wakes(rouser.rouse, rouser.settle, clock, most=settings.starts_at_a_time, waiting=settings.starts_waiting)
+    listening = listen(state.waker_socket, settings.gateway_group)
+    config = uvicorn.Config(
+        create(desk, wakes), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    finishing = asyncio.create_task(rouser.finish_what_was_cut())
+    await uvicorn.Server(config).serve(sockets=[listening])
+    await finishing
+    await wakes.finish()
 
 
 def listen(path: Path, gateway_group: int | None) -> socket.socket:

@@ -1,4 +1,6 @@
-"""Whose address a host name is, and whether a presented key opens it: read from what the host alone writes.
+"""Whose address a host name is, whether a presented key opens it, and what its server is started from.
+
+All of it is read from what the host alone writes.
 
 Neither registry nor control plane is asked. Files are read again when they have changed, so a revoked key is refused
 here as soon as the policy without it is on disk.
@@ -14,10 +16,11 @@ from typing import Final
 
 import msgspec
 
-from provisioner.waker.errors import InstanceUnavailable, UnknownInstance
+from provisioner.waker.errors import InstanceDeleting, InstanceUnavailable, UnknownInstance
 from shared.contracts import signed_policy
-from shared.contracts.policy import Policy, Trust
+from shared.contracts.policy import Mode, Policy, Trust
 from shared.contracts.state_folder import StateFolder
+from shared.contracts.tenant_spec import TenantSpec
 from shared.kernel.clock import Clock
 from shared.kernel.ids import SLUG_LENGTH, Slug, SubstrateId
 from shared.kernel.logs import logger
@@ -28,6 +31,7 @@ log = logger(__name__)
 
 SUBSTRATE: Final = re.compile(r"[a-z0-9_]{1,64}")
 SLUG_FILE_BYTES: Final = 100
+SPEC_BYTES: Final = 64 * 1024
 REMEMBERED: Final = 1024
 """Policies kept in memory; beyond it all are forgotten, which costs a signature check each."""
 
@@ -53,20 +57,52 @@ class Desk:
         self._host = re.compile(rf"([a-z2-7]{{{SLUG_LENGTH}}})\.{re.escape(domain.lower())}")
         self._known: dict[SubstrateId, Known] = {}
 
-    def answer(self, host: str, presented: str) -> None:
-        """Admit the key, then say that its server does not run.
+    def admit(self, host: str, presented: str) -> Slug:
+        """Whose server is to be woken for this key.
 
         Raises:
             UnknownInstance: the host name is nobody's.
             KeyRefused: the key does not open this instance; in the words its server would use.
-            InstanceUnavailable: it does, and there is nobody to serve it.
+            InstanceDeleting: nothing is served any more.
+            InstanceUnavailable: nobody can be let in yet. Also to the host's own probe: whoever asks with that is
+                starting the server already.
         """
         slug = self._slug_of(host)
         substrate = self._substrate_of(slug)
         known = self._policy_of(substrate, slug)
-        if not _opens_as_probe(known.policy, presented):
-            known.keys.admit(presented, self._clock.now())
-        raise InstanceUnavailable(substrate=substrate)
+        if _opens_as_probe(known.policy, presented):
+            raise InstanceUnavailable(substrate=substrate)
+        known.keys.admit(presented, self._clock.now())
+        _refuse_deleting(known.policy)
+        return slug
+
+    def substrate_of(self, slug: Slug) -> SubstrateId:
+        """Whose slug it is.
+
+        Raises:
+            UnknownInstance: nobody's (any more).
+        """
+        return self._substrate_of(slug)
+
+    def spec_of(self, slug: Slug) -> tuple[TenantSpec, str]:
+        """What its server is started from, and the host name it answers to. To be asked under the substrate's lock.
+
+        Raises:
+            UnknownInstance: it has been deleted meanwhile.
+            InstanceDeleting: nothing is served any more.
+            InstanceUnavailable: the host has not put everything there yet.
+        """
+        substrate = self._substrate_of(slug)
+        policy = self._policy_of(substrate, slug).policy
+        _refuse_deleting(policy)
+        content = _read(self._state.tenant(substrate, slug).spec, SPEC_BYTES)
+        try:
+            spec = msgspec.json.decode(content or b"", type=TenantSpec)
+        except msgspec.MsgspecError:
+            raise InstanceUnavailable(substrate=substrate, because="it has no spec") from None
+        if (spec.substrate, spec.slug) != (substrate, slug):
+            raise InstanceUnavailable(substrate=substrate, because="the spec is another's")
+        return spec, policy.hosts[0] if policy.hosts else ""
 
     def _slug_of(self, host: str) -> Slug:
         name = host.strip().lower().rpartition(":")[0] if ":" in host else host.strip().lower()
@@ -105,6 +141,12 @@ class Desk:
             log.error("policy on disk cannot be trusted", substrate=substrate, reason=str(error))  # noqa: TRY400
             raise InstanceUnavailable(substrate=substrate) from None
         return Known(stamps=stamps, policy=checked, keys=KeyTable.of(checked))
+
+
+def _refuse_deleting(policy: Policy) -> None:
+    """Every other mode allows something, so its server has to be there and says itself what it refuses."""
+    if policy.mode is Mode.DELETING:
+        raise InstanceDeleting(substrate=policy.substrate)
 
 
 def _opens_as_probe(policy: Policy, presented: str) -> bool:

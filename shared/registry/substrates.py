@@ -1,12 +1,12 @@
 """Substrates: every statement that touches `substrate` and `substrate_usage`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
-from shared.contracts.tenant_spec import TenantSpec
+from shared.contracts.tenant_spec import Placement, TenantSpec
 from shared.kernel.ids import AccountId, Slug, SubscriptionId, SubstrateId
 from shared.lifecycle.substrate import Event, Status, after
 from shared.lifecycle.transitions import TransitionRefused
@@ -147,6 +147,33 @@ async def find_living(tx: Tx, subscription: SubscriptionId) -> SubstrateId | Non
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A substrate whose server may run now, as far as a host must know to decide whether it should."""
+
+    id: SubstrateId
+    placement: Placement
+    sleeps_after: timedelta
+    observed: Observed
+    generation: int
+
+
+async def list_watched(tx: Tx) -> list[Watched]:
+    """Substrates that are up, or asleep: ready once, not deleted, and no operation is busy with them."""
+    rows = await tx.rows(
+        """
+        SELECT s.id, s.observed, s.generation, b.terms
+          FROM substrate s JOIN subscription b ON b.id = s.subscription_id
+         WHERE s.status IN ('running', 'read_only', 'suspended')
+           AND NOT EXISTS (SELECT 1 FROM operation o
+                            WHERE o.substrate_id = s.id AND o.status IN ('queued', 'running')
+                              AND o.kind <> 'revoke_key')
+         ORDER BY s.id
+        """
+    )
+    return [_watched(row) for row in rows]
+
+
 async def list_deleted(tx: Tx, among: list[SubstrateId]) -> list[SubstrateId]:
     """Which of these are deleted. Ones that the registry does not know are not: it may be an old backup."""
     rows = await tx.rows(
@@ -239,6 +266,17 @@ async def update_usage(tx: Tx, substrate: SubstrateId, usage: Usage) -> None:
 async def delete_usage(tx: Tx, substrate: SubstrateId) -> None:
     """Forget what it used."""
     await tx.run("DELETE FROM substrate_usage WHERE substrate_id = :id", {"id": substrate})
+
+
+def _watched(row: Row) -> Watched:
+    terms = msgspec.convert(row["terms"], Plan)
+    return Watched(
+        id=row["id"],
+        placement=terms.placement,
+        sleeps_after=timedelta(minutes=terms.sleeps_after_minutes),
+        observed=Observed(row["observed"]),
+        generation=row["generation"],
+    )
 
 
 def _substrate(row: Row) -> Substrate:

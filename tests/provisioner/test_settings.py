@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from provisioner.runtime_choice import WorkerSettingMissing, runtime_of
 from provisioner.runtimes.process_runtime import ProcessRuntime, RuntimeNotForProduction
 from provisioner.settings import ProvisionerSettings
-from provisioner.wiring import WorkerSettingMissing, runtime_of
 from shared.kernel.settings import UnknownSetting
 
 

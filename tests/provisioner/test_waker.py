@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from litestar.testing import TestClient
 
+from provisioner.runtimes.runtime import RuntimeAway
 from provisioner.waker.app import create
 from provisioner.waker.desk import Desk
+from provisioner.waker.wakes import Wakes
 from shared.contracts.policy import Ended
 from shared.contracts.state_folder import StateFolder, TenantFolders
 from shared.kernel.clock import to_ms
@@ -36,7 +38,14 @@ def builder(place: TenantFolders) -> PolicyBuilder:
 
 @pytest.fixture
 def waker(state_dir: Path, place: TenantFolders) -> TestClient:
-    return TestClient(create(Desk(StateFolder(state_dir), "loam.localhost", ManualClock())))
+    """A waker on a host where no server can be started: all that it does is decide."""
+    clock = ManualClock()
+
+    async def fails(_slug: Slug) -> None:
+        raise RuntimeAway("there is no engine")
+
+    wakes = Wakes(fails, fails, clock, most=1, waiting=1)
+    return TestClient(create(Desk(StateFolder(state_dir), "loam.localhost", clock), wakes))
 
 
 def ask(waker: TestClient, key: str | None = None, *, host: str = HOST, path: str = "/wake", method: str = "GET"):

@@ -4,11 +4,12 @@ from provisioner.programs.watch import watch
 from shared.kernel.ids import SubstrateId
 from shared.lifecycle.substrate import Event, Status
 from shared.registry import operations, policies, substrates
+from shared.registry.substrates import Observed
 from tests.support.hosts import Host
 
 
-async def test_a_server_that_has_gone_is_started_again(host: Host) -> None:
-    customer = await host.started()
+async def test_a_dedicated_server_that_has_gone_is_started_again(host: Host) -> None:
+    customer = await host.started("team")
     host.runtime.servers.clear()
 
     await watch(host.tools)
@@ -18,13 +19,42 @@ async def test_a_server_that_has_gone_is_started_again(host: Host) -> None:
 
 
 async def test_its_policy_is_carried_again_at_once(host: Host) -> None:
-    customer = await host.started()
+    customer = await host.started("team")
     host.runtime.servers.clear()
 
     await watch(host.tools)
 
     async with host.database.transaction() as tx:
         assert await policies.list_push_due(tx, host.clock.now(), 10) == [customer.substrate]
+
+
+async def test_a_shared_server_that_has_gone_sleeps_until_somebody_asks_for_it(host: Host) -> None:
+    customer = await host.started()
+    host.runtime.servers.clear()
+
+    await watch(host.tools)
+
+    assert host.runtime.servers == {}
+    assert (await host.substrate(customer.substrate)).observed is Observed.ABSENT
+
+
+async def test_a_server_that_was_woken_without_the_registry_is_noticed(host: Host) -> None:
+    customer = await host.started()
+    async with host.database.transaction() as tx:
+        await substrates.update_observed(tx, customer.substrate, Observed.ABSENT, 1)
+
+    await watch(host.tools)
+
+    assert (await host.substrate(customer.substrate)).observed is Observed.RUNNING
+
+
+async def test_what_a_dead_shared_server_has_left_behind_is_removed(host: Host) -> None:
+    customer = await host.started()
+    host.runtime.servers[customer.substrate].running = False
+
+    await watch(host.tools)
+
+    assert host.runtime.servers == {}
 
 
 async def test_a_server_that_runs_is_left_alone(host: Host) -> None:
@@ -77,7 +107,7 @@ async def test_remains_of_a_deleted_substrate_are_removed(host: Host) -> None:
 
 
 async def test_one_substrates_trouble_does_not_keep_others_down(host: Host) -> None:
-    broken, other = await host.started(), await host.started()
+    broken, other = await host.started("team"), await host.started("team")
     host.runtime.servers.clear()
     place = host.tools.places.folders_of((await host.substrate(broken.substrate)).spec)
     await host.tools.places.remove((await host.substrate(broken.substrate)).spec)

@@ -23,7 +23,7 @@ from shared.contracts.operations import Kind
 from shared.contracts.policy import Applied
 from shared.contracts.signed_policy import verify
 from shared.contracts.state_folder import StateFolder, TenantFolders
-from shared.contracts.tenant_server import Examined, Status, Usage
+from shared.contracts.tenant_server import Drained, Examined, Status, Usage
 from shared.kernel import secret_files
 from shared.kernel.ids import OperationId, RandomIds, Slug, SubstrateId
 from shared.kernel.secret_files import Secret
@@ -49,6 +49,10 @@ class FakeTenants:
     enforced: dict[SubstrateId, tuple[int, int]] = field(default_factory=dict)
     status_of: dict[SubstrateId, Status] = field(default_factory=dict)
     damaged_memories: set[bytes] = field(default_factory=set)
+
+    busy: set[SubstrateId] = field(default_factory=set)
+    """Used again since their status was asked for."""
+    drains: list[SubstrateId] = field(default_factory=list)
 
     async def put_policy(self, folders: TenantFolders, jws: str) -> Applied:
         substrate = self._answering(folders)
@@ -85,6 +89,14 @@ class FakeTenants:
     async def _pieces(self, held: bytes) -> AsyncIterator[bytes]:
         for start in range(0, len(held), 1000):
             yield held[start : start + 1000]
+
+    async def drain(self, folders: TenantFolders, *, idle: timedelta) -> Drained:
+        substrate = self._answering(folders)
+        idle_ms = self.status_of[substrate].idle_ms
+        drained = idle_ms >= idle.total_seconds() * 1000 and substrate not in self.busy
+        if drained:
+            self.drains.append(substrate)
+        return Drained(drained=drained, idle_ms=idle_ms)
 
     def _answering(self, folders: TenantFolders) -> SubstrateId:
         substrate = SubstrateId(folders.tenant.name)
@@ -140,10 +152,10 @@ class Host:
         await places.prepare()
         return cls(tools, database, state, clock, runtime, gateway, tenants)
 
-    async def subscribe(self) -> Subscribed:
+    async def subscribe(self, plan: str = "starter") -> Subscribed:
         """An account with a substrate that waits to be provisioned."""
         async with self.database.transaction() as tx:
-            return await subscribed(tx, now=self.clock.now())
+            return await subscribed(tx, plan=plan, now=self.clock.now())
 
     async def advance(self, operation: OperationId, *, tools: Tools | None = None, owner: str = "worker-1") -> None:
         """One worker's turn at an operation."""
@@ -166,9 +178,9 @@ class Host:
             self.tools, **{name: breaker.wrap(getattr(self.tools, name), name) for name in names}
         )
 
-    async def started(self) -> Subscribed:
+    async def started(self, plan: str = "starter") -> Subscribed:
         """A substrate that runs."""
-        customer = await self.subscribe()
+        customer = await self.subscribe(plan)
         await self.advance(customer.operation)
         return customer
 
