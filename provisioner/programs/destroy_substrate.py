@@ -118,7 +118,8 @@ async def _receipt(tx: Tx, substrate: Substrate, turn: Turn, now: datetime) -> R
             storage_bytes=usage.storage_bytes if usage else None,
             keys=await api_keys.count_live(tx, substrate.id),
         ),
-        last_backup_ends_at=None,
+        # Their key goes with this transaction, so that moment is their end, wherever copies of them lie.
+        last_backup_ends_at=now if await backups.list_ready(tx, substrate.id) else None,
     )
 
 

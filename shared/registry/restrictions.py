@@ -85,11 +85,12 @@ async def list_unsettled(tx: Tx, limit: int) -> list[SubstrateId]:
         """
         SELECT s.id FROM substrate s
          WHERE s.status = 'running' AND EXISTS (SELECT 1 FROM restriction r WHERE r.substrate_id = s.id)
-            OR s.status = 'read_only' AND NOT EXISTS (
-                SELECT 1 FROM restriction r WHERE r.substrate_id = s.id AND r.reason = s.status_reason)
+            OR s.status = 'read_only' AND s.status_reason IS DISTINCT FROM (
+                SELECT r.reason FROM restriction r WHERE r.substrate_id = s.id
+                 ORDER BY array_position(:strictness::text[], r.reason) LIMIT 1)
          ORDER BY s.id
          LIMIT :limit
         """,
-        {"limit": limit},
+        {"limit": limit, "strictness": [reason.value for reason in STRICTNESS]},
     )
     return [row["id"] for row in rows]

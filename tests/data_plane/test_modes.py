@@ -6,6 +6,7 @@ import pytest
 
 from shared.contracts.modes import ALLOWED, SCOPE_FOR, Action
 from shared.contracts.policy import DEFAULT_SCOPES, Mode, Scope
+from shared.lifecycle.substrate import Reason, Status, mode_of
 from tests.support.policies import grant
 from tests.support.tenant import Tenant
 
@@ -24,6 +25,34 @@ TOOLS = {
     "memory_get": (Action.READ, {"names": ["fact.there"]}),
     "memory_list": (Action.READ, {}),
 }
+
+STANDINGS = [(status, restricted) for status in Status for restricted in (False, True)]
+"""Every status that a substrate can have, and whether anything makes it read_only."""
+
+
+@pytest.mark.parametrize(("status", "restricted"), STANDINGS)
+async def test_both_faces_do_in_every_status_what_the_table_says(tenant: Tenant, status, restricted):
+    mode = mode_of(status, restricted=restricted)
+    await tenant.saved({"name": "fact.there", "content": "there"})
+    await tenant.push(tenant.builder.next(mode=mode))
+
+    for tool, (action, arguments) in sorted(TOOLS.items(), key=lambda item: item[1][0]):
+        result = await tenant.tool(tool, arguments)
+        assert result["isError"] is (action not in ALLOWED[mode]), (tool, result)
+    for action, method, path, body in sorted(ROUTES.values(), key=lambda route: route[0]):
+        answer = await tenant.call(method, path, **body)
+        assert answer.status_code in ({200, 404} if action in ALLOWED[mode] else {403}), (path, answer.text)
+
+
+@pytest.mark.parametrize("reason", Reason)
+async def test_every_reason_is_told_to_whoever_is_refused(tenant: Tenant, reason):
+    await tenant.push(tenant.builder.next(mode=Mode.READ_ONLY, mode_reason=reason.value))
+
+    answer = await tenant.call("POST", "/v1/atoms", json={"atoms": [{"content": "x"}]})
+    result = await tenant.tool("memory_save", {"atoms": [{"content": "x"}]})
+
+    assert f"({reason.value})" in answer.json()["detail"]
+    assert f"({reason.value})" in str(result["content"])
 
 
 @pytest.mark.parametrize("mode", Mode)
