@@ -3,8 +3,8 @@
 A dedicated server that does not run is started again: after a reboot without a container engine, or when somebody has
 removed a container by hand. A shared one is left to sleep until somebody asks for it; only what a dead one has left
 behind is removed, and the registry is told who sleeps. What is left of a deleted substrate is removed: a crash in the
-wrong moment can leave it. What the registry does not know is left alone: the registry may be an old backup, the data
-is not.
+wrong moment can leave it. What the registry does not know is reported and left alone: the registry may be an old
+backup, the data is not. A container that was created and never started is cleared away like a dead one.
 """
 
 from collections.abc import Awaitable, Callable

@@ -77,6 +77,12 @@ class DockerRuntime:
             raise CannotRun(f"the engine does not have the image {self._image}") from error
         except (DockerException, requests.RequestException, OSError) as error:
             raise RuntimeAway(f"the engine did not do it: {type(error).__name__}: {error}") from error
+        except (RuntimeAway, CannotRun):
+            raise
+        except Exception as error:
+            # An engine in the middle of a restart, or a proxy before it, answers with something of another form, for
+            # which the SDK has no exception of its own.
+            raise RuntimeAway(f"the engine's answer makes no sense: {type(error).__name__}") from error
 
     @property
     def _client(self) -> docker.DockerClient:

@@ -147,6 +147,12 @@ async def find_living(tx: Tx, subscription: SubscriptionId) -> SubstrateId | Non
     return found
 
 
+async def list_known(tx: Tx, among: list[SubstrateId]) -> list[SubstrateId]:
+    """Which of these have a row, whatever their status."""
+    rows = await tx.rows("SELECT id FROM substrate WHERE id = ANY(:among) ORDER BY id", {"among": among})
+    return [row["id"] for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """A substrate whose server may run now, as far as a host must know to decide whether it should."""

@@ -1,5 +1,7 @@
 """What runs on a host is what should, sooner or later."""
 
+import pytest
+
 from provisioner.programs.watch import watch
 from shared.kernel.ids import SubstrateId
 from shared.lifecycle.substrate import Event, Status
@@ -94,6 +96,29 @@ async def test_folders_that_the_registry_does_not_know_are_never_removed(host: H
     await watch(host.tools)
 
     assert unknown.exists()
+
+
+async def test_a_server_that_the_registry_does_not_know_is_reported_and_left_alone(
+    host: Host, capfd: pytest.CaptureFixture[str]
+) -> None:
+    customer = await host.started()
+    stranger = SubstrateId("sub_from_another_registry")
+    host.runtime.servers[stranger] = host.runtime.servers[customer.substrate]
+
+    await watch(host.tools)
+
+    assert await host.runtime.is_running(stranger)
+    assert "tenants that the registry does not know" in (said := "".join(capfd.readouterr()))
+    assert stranger in said
+
+
+async def test_a_container_that_was_created_and_never_started_is_made_anew(host: Host) -> None:
+    customer = await host.started("team")
+    host.runtime.servers[customer.substrate].running = False
+
+    await watch(host.tools)
+
+    assert await host.runtime.is_running(customer.substrate)
 
 
 async def test_remains_of_a_deleted_substrate_are_removed(host: Host) -> None:
