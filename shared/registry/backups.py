@@ -110,7 +110,7 @@ async def list_due(tx: Tx, now: datetime, limit: int) -> list[SubstrateId]:
          WHERE s.status IN ('running', 'read_only', 'suspended') AND (b.due_at IS NULL OR b.due_at <= :now)
            AND NOT EXISTS (SELECT 1 FROM operation o
                             WHERE o.substrate_id = s.id AND o.status IN ('queued', 'running')
-                              AND o.kind <> 'revoke_key')
+                              AND o.kind <> 'revoke_key' AND o.held_until IS NULL)
          ORDER BY b.due_at NULLS FIRST, s.id
          LIMIT :limit
         """,

@@ -173,7 +173,7 @@ async def list_watched(tx: Tx) -> list[Watched]:
          WHERE s.status IN ('running', 'read_only', 'suspended')
            AND NOT EXISTS (SELECT 1 FROM operation o
                             WHERE o.substrate_id = s.id AND o.status IN ('queued', 'running')
-                              AND o.kind <> 'revoke_key')
+                              AND o.kind <> 'revoke_key' AND o.held_until IS NULL)
          ORDER BY s.id
         """
     )

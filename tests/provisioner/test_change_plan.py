@@ -11,7 +11,7 @@ from shared.contracts.tenant_spec import TenantSpec
 from shared.kernel.ids import OperationId, RandomIds
 from shared.lifecycle.operation import Status
 from shared.plans import PLANS, PlanId
-from shared.registry import operations, publishing, receipts, subscriptions, substrates
+from shared.registry import backups, operations, publishing, receipts, subscriptions, substrates
 from tests.support import registry as registry_support
 from tests.support.breaking import Breaker, WorkerDied
 from tests.support.hosts import Host
@@ -151,3 +151,22 @@ async def test_nothing_is_destroyed_that_is_not_being_deleted(host: Host) -> Non
     assert failure is not None
     assert failure.code == "not_being_deleted"
     assert await host.runtime.is_running(customer.substrate)
+
+
+async def test_a_deletion_that_can_be_undone_leaves_its_server_watched_and_backed_up(host: Host) -> None:
+    customer = await host.started()
+    operation, now = OperationId(RandomIds().new("op")), host.clock.now()
+    async with host.database.transaction() as tx:
+        until = now + timedelta(hours=72)
+        await operations.insert(
+            tx, operation, Kind.DESTROY_SUBSTRATE, customer.account, customer.substrate, now, held_until=until
+        )
+
+    await host.advance(operation)
+
+    async with host.database.transaction() as tx:
+        assert customer.substrate in await substrates.list_up(tx)
+        assert customer.substrate in {one.id for one in await substrates.list_watched(tx)}
+        assert customer.substrate in await backups.list_due(tx, until, 10)
+        assert operation not in await operations.list_due(tx, until, 10)
+    assert (await host.operation(operation)).status is Status.QUEUED
