@@ -9,6 +9,7 @@ from control_plane.cli.keys import keys
 from control_plane.cli.operations import operations
 from control_plane.cli.operator import operator
 from control_plane.cli.plans import plans, subscribe
+from control_plane.cli.registry import backup, restore
 from control_plane.cli.shown import EXIT_CODES
 from control_plane.cli.subscriptions import subscriptions
 from control_plane.cli.substrates import substrates
@@ -25,7 +26,7 @@ main.help = f"{DISPLAY_NAME}: dedicated, provable memory for AI agents, one serv
 
 COMMANDS = (account, plans, subscribe, subscriptions, substrates, keys, operations, backups, operator)
 
-for one in (*stack.COMMANDS, *COMMANDS):
+for one in (*stack.COMMANDS, backup, restore, *COMMANDS):
     main.add_command(one)
 
 if __name__ == "__main__":
