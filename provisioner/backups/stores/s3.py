@@ -48,10 +48,12 @@ class S3Store:
         """See `Store.fetch`."""
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with open(handle, "wb") as target:  # noqa: PTH123 - a descriptor, no path
-                # One plain request: not every compatible store answers requests for ranges as Amazon's does.
-                with self._client().get_object(Bucket=self._bucket, Key=name)["Body"] as body:
-                    shutil.copyfileobj(body, target, COPY_BYTES)
+            # One plain request: not every compatible store answers requests for ranges as Amazon's does.
+            with (
+                open(handle, "wb") as target,  # noqa: PTH123 - a descriptor, no path
+                self._client().get_object(Bucket=self._bucket, Key=name)["Body"] as body,
+            ):
+                shutil.copyfileobj(body, target, COPY_BYTES)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ABSENT:
                 file.unlink()
