@@ -1,4 +1,4 @@
--- Capacity: what a host declares that it can hold, and what a tenant's folder was measured to take.
+-- Capacity: what a host declares that it can hold.
 -- depends: 0001.first-tables
 
 CREATE TABLE host (
@@ -13,11 +13,3 @@ CREATE TABLE host (
 );
 COMMENT ON TABLE host IS 'What each host may hold. Null is not declared and so not limited. Locked by whoever takes room.';
 INSERT INTO host (id) VALUES ('local');
-
-CREATE TABLE substrate_disk (
-    substrate_id text PRIMARY KEY REFERENCES substrate,
-    bytes        bigint NOT NULL CHECK (bytes >= 0),
-    files        bigint NOT NULL CHECK (files >= 0),
-    measured_at  timestamptz NOT NULL
-);
-COMMENT ON TABLE substrate_disk IS 'What a tenant''s folder takes as the host measures it, whatever its server says.';
