@@ -49,6 +49,7 @@ async def connected(
             notices=notices,
             api_url=api_url(settings),
             ca_file=str(settings.ca_file) if settings.ca_file else None,
+            ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
             confirm_mail=settings.confirm_mail,
         )
     finally:

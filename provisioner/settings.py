@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.kernel.settings import Settings
+from shared.kernel.settings import Domain, Port, Settings
 
 
 class Environment(StrEnum):
@@ -22,6 +22,15 @@ class RuntimeKind(StrEnum):
 
     DOCKER = "docker"
     PROCESS = "process"
+
+
+class LogLevel(StrEnum):
+    """How important a log line must be to be written."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
 
 
 class ProvisionerSettings(Settings):
@@ -41,10 +50,10 @@ class ProvisionerSettings(Settings):
     Losing them is harmless: the sweep finds the work again.
     """
 
-    domain: str = "loam.localhost"
+    domain: Domain = "loam.localhost"
     """Tenants are reached at `<slug>.<domain>`."""
 
-    https_port: int = 8443
+    https_port: Port = 8443
     """The gateway's HTTPS port, as tenants' addresses carry it."""
 
     environment: Environment = Environment.DEVELOPMENT
@@ -77,5 +86,5 @@ class ProvisionerSettings(Settings):
     operations_at_a_time: int = Field(default=32, ge=1)
     """How many operations one worker carries out together; most of them wait."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = LogLevel.INFO
     """The least important log lines that are written."""

@@ -34,6 +34,8 @@ class Tools:
     api_url: str
     ca_file: str | None
     """What clients must trust when a private authority signed the gateway's certificate."""
+    ca_bundle: str | None
+    """That together with the public authorities', for clients that take one file instead of their own trust."""
     confirm_mail: bool
     """Whether a trial needs a confirmed mail address."""
 

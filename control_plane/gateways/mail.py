@@ -35,7 +35,8 @@ class OutboxFolder:
         letter["To"] = to
         letter["Subject"] = subject
         letter["Date"] = now
-        letter.set_content(text)
+        # Quoted-printable would break the long lines that people copy out of the file; SMTP takes up to 998 characters.
+        letter.set_content(text, cte="7bit" if text.isascii() else "8bit")
         await asyncio.to_thread(self._write, f"{now:%Y%m%dT%H%M%SZ}-{self._ids.new('mail')}.eml", bytes(letter))
 
     def _write(self, name: str, content: bytes) -> None:

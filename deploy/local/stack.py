@@ -11,12 +11,13 @@ import docker.errors
 
 from deploy.images.tenant import image
 from deploy.local import (
+    authority,
     docker_engine,
     folders,
     health,
     names,
-    ports,
     postgres,
+    preflight,
     programs,
     redis,
     tenant_programs,
@@ -47,6 +48,7 @@ class Info:
     dashboard_url: str
     domain: str
     ca_file: str
+    ca_bundle: str
     state_dir: str
     runtime: str
     staff_token_file: str
@@ -64,6 +66,7 @@ def info(settings: LocalSettings) -> Info:
         dashboard_url=settings.dashboard_url,
         domain=settings.domain,
         ca_file=str(settings.ca_file),
+        ca_bundle=str(settings.ca_bundle),
         state_dir=str(settings.root),
         runtime=noted.read_text().strip() if noted.is_file() else settings.runtime.value,
         staff_token_file=str(settings.staff_token_file),
@@ -77,8 +80,7 @@ def up(settings: LocalSettings, say: Say) -> list[str]:
         Trouble: something is in the way, with what to do about it.
     """
     keeper = Supervisor(settings)
-    if not keeper.is_running():
-        _require_ports(settings)
+    preflight.check(settings)
     staff = prepare(settings)
     unresolved = names.ensure(settings.domain)
     tenancy, isolation = choose_tenancy(settings, say)
@@ -124,7 +126,7 @@ def start_services(settings: LocalSettings, keeper: Supervisor, say: Say) -> Non
     say("Redis")
     health.wait(keeper, "redis", lambda: redis.answers(settings))
     say("gateway")
-    health.wait(keeper, "gateway", lambda: _publish_authority(settings) and health.gateway_answers(settings))
+    health.wait(keeper, "gateway", lambda: authority.publish(settings) and health.gateway_answers(settings))
 
 
 def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | None]:
@@ -188,11 +190,6 @@ def reset(settings: LocalSettings, say: Say) -> None:
         shutil.rmtree(root)
 
 
-def _require_ports(settings: LocalSettings) -> None:
-    ports.require_free(settings.https_port, settings.addresses, setting="LOAM_HTTPS_PORT")
-    ports.require_free(settings.http_port, settings.addresses, setting="LOAM_HTTP_PORT")
-
-
 def _start_own(settings: LocalSettings, keeper: Supervisor, own: list[Program], say: Say) -> None:
     started = {program.name for program in own if keeper.start(program.name)}
     say("control plane")
@@ -213,16 +210,3 @@ def _wait_for_tenants(settings: LocalSettings, say: Say) -> str | None:
             return f"{len(still)} tenants are still being started; see {settings.logs / 'worker.log'}."
         time.sleep(STEP_SECONDS)
     return None
-
-
-def _publish_authority(settings: LocalSettings) -> bool:
-    """Put the authority's certificate where clients may read it; whether there is one, or none is needed."""
-    described = programs.described_gateway(settings)
-    if described.tls != "internal":
-        return True
-    try:
-        certificate = described.authority.read_text()
-    except FileNotFoundError:
-        return False
-    folders.write(settings.ca_file, certificate, mode=0o644)
-    return True

@@ -14,7 +14,7 @@ from provisioner.settings import ProvisionerSettings
 from provisioner.waker.app import create
 from provisioner.waker.desk import Desk
 from shared.contracts.state_folder import StateFolder
-from shared.kernel import logs
+from shared.kernel import logs, start_up
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import AppError
 
@@ -27,9 +27,7 @@ def main() -> int:
     try:
         settings = ProvisionerSettings.load()
     except AppError as error:
-        logs.configure("waker")
-        logs.logger(__name__).error("cannot start", code=error.code, detail=error.detail, next_action=error.next_step)
-        return 1
+        return start_up.refused("waker", error)
     logs.configure("waker", level=settings.log_level)
     state = StateFolder(settings.state_dir)
     listening = listen(state.waker_socket, settings.gateway_group)

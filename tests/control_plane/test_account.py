@@ -149,6 +149,17 @@ async def test_signing_up_sends_a_letter_whose_code_confirms_the_address(plane, 
     assert stat.S_IMODE(letter.stat().st_mode) == 0o600
 
 
+async def test_the_letters_commands_can_be_pasted_as_they_stand(plane, customer):
+    (letter,) = (plane.state_dir / "outbox").glob("*.eml")
+
+    text = letter.read_text()
+    code = text.split("loam account confirm ")[1].split()[0]
+
+    assert "Content-Transfer-Encoding: 7bit" in text
+    assert f'--json \'{{"code": "{code}"}}\'\n' in text
+    assert f"curl \\\n      {plane.tools.api_url}/v1/confirmations \\\n" in text
+
+
 @pytest.mark.parametrize("code", ["nonsense", "mem_aaaa.0123", ".", "mem_\ud7ff.é"])
 async def test_a_made_up_code_confirms_nothing(plane, code):
     answer = await plane.http.post("/v1/confirmations", json={"code": code})
