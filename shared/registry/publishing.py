@@ -74,7 +74,7 @@ async def publish(
         mode_reason=row.status_reason if row.status is Status.READ_ONLY else None,
         plan=row.terms.id.value,
         limits=row.terms.limits,
-        keys=await api_keys.list_grants(tx, substrate),
+        keys=await api_keys.list_grants(tx, substrate, now),
         probe=Probe(digest=hashlib.sha256(token.encode()).hexdigest()),
     )
     stored = StoredPolicy(
