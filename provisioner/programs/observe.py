@@ -1,4 +1,4 @@
-"""Ask a tenant's server what it uses, for the dashboard. What it says about itself is believed about itself only."""
+"""Ask a tenant's server what it uses, for whoever looks. What it says about itself is believed about itself only."""
 
 import re
 from datetime import datetime
@@ -35,6 +35,7 @@ async def observe(substrate: SubstrateId, tools: Tools) -> None:
         return
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
+        await substrates.claim(tx, substrate)  # a deletion erases the same rows, in another order
         await substrates.update_usage(tx, substrate, usage_of(status, now))
         for use in status.keys[:MOST_KEYS]:
             at = _moment(use.at_ms, now)

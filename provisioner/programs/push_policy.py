@@ -54,6 +54,7 @@ async def _acknowledge(row: Substrate, stored: StoredPolicy, tools: Tools) -> No
     now = tools.clock.now()
     again = None if row.status in STARTED_LATER else carrying.next_push(row.id, now)
     async with tools.database.transaction() as tx:
+        await substrates.claim(tx, row.id)
         await policies.update_acknowledged(tx, row.id, stored.order, now, next_push=again)
         await operations.update_followed_revocations(tx, row.id, stored.order, now)
         await tx.notify(CHANNEL_POLICY, row.id)
