@@ -15,6 +15,7 @@ from control_plane.settings import ControlPlaneSettings, Environment
 from control_plane.wiring import connected
 from shared.kernel import logs, start_up
 from shared.kernel.errors import AppError
+from shared.web.draining import Draining
 
 SOCKET_MODE: Final = 0o660
 BACKLOG: Final = 512
@@ -31,7 +32,7 @@ def main() -> int:
         return start_up.refused("control_plane", error)
     app = create_app(connected(settings), strict_transport=settings.environment is Environment.PRODUCTION)
     config = uvicorn.Config(
-        RequestLog(app),
+        Draining(RequestLog(app)),
         log_config=None,
         access_log=False,
         server_header=False,

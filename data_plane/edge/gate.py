@@ -7,6 +7,8 @@ a key, whether it exists or not.
 import time
 from typing import Any, Final
 
+import structlog
+
 from data_plane.edge.answers import refuse
 from data_plane.edge.errors import BodyTooLarge, HostUnknown, OriginRefused
 from data_plane.edge.needs import CALLER
@@ -17,6 +19,7 @@ from shared.kernel.clock import Clock, to_ms
 from shared.kernel.errors import AppError
 from shared.kernel.logs import logger
 from shared.keys.bearer import token_of
+from shared.web.request_ids import request_id_of
 
 log = logger(__name__)
 
@@ -46,6 +49,10 @@ class Gate:
         if scope["type"] != "http":
             await self._faces(scope, receive, send)
             return
+        with structlog.contextvars.bound_contextvars(request=request_id_of(scope["headers"])):
+            await self._log_around(scope, receive, send)
+
+    async def _log_around(self, scope: Any, receive: Any, send: Any) -> None:
         began = time.perf_counter()
         status = 0
 
@@ -55,11 +62,9 @@ class Gate:
                 status = message["status"]
             await send(message)
 
-        self._running += 1
         try:
             await self._pass(scope, receive, watched)
         finally:
-            self._running -= 1
             state = scope.get("state", {})
             log.info(
                 "request",
@@ -73,7 +78,7 @@ class Gate:
 
     async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            if self._running > MOST_AT_ONCE:
+            if self._running >= MOST_AT_ONCE:
                 raise Busy
             headers: list[tuple[bytes, bytes]] = scope["headers"]
             in_force = self._desk.get()
@@ -86,9 +91,14 @@ class Gate:
                 if not caller.is_probe:
                     self._uses.note(caller.key_id, to_ms(self._clock.now()))
         except AppError as refused:
+            # Not counted as running: a stranger whose body is still being read must take nobody's place.
             await refuse(send, refused)
             return
-        await self._faces(scope, receive, send)
+        self._running += 1
+        try:
+            await self._faces(scope, receive, send)
+        finally:
+            self._running -= 1
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], in_force: InForce) -> None:
