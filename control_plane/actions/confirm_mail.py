@@ -44,13 +44,13 @@ class CodeWrong(AppError):
 
 
 async def ask(tools: Tools, member: MemberId, email: str) -> None:
-    """Send the letter. Signing up has succeeded by then, so a failure is logged and no more."""
+    """Send the letter. Signing up has succeeded by then, so any failure is logged and no more."""
     curl = f"curl --cacert {shlex.quote(tools.ca_file)}" if tools.ca_file else "curl"
     code = _codes(tools, member, email)[0]
     text = LETTER.format(product=DISPLAY_NAME, code=code, api_url=tools.api_url, curl=curl)
     try:
         await tools.mail.send(email, f"Confirm your mail address for {DISPLAY_NAME}", text, now=tools.clock.now())
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, the account stands; its text may hold the address)
         log.warning("a letter could not be sent", member=member, error=type(error).__name__)
 
 

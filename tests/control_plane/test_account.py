@@ -1,11 +1,14 @@
 """Signing up, logging in and out."""
 
+import dataclasses
 import stat
+from email import message_from_string, policy
+from email.utils import getaddresses
 
 import pytest
 
 from control_plane.actions import log_in
-from tests.control_plane.conftest import PASSWORD
+from tests.control_plane.conftest import PASSWORD, served
 
 
 async def test_signing_up_gives_an_account_and_a_token(plane):
@@ -172,3 +175,27 @@ async def test_a_full_disk_does_not_stop_a_sign_up(plane):
     (plane.state_dir / "outbox").write_text("not a folder")
 
     assert (await plane.customer()).token
+
+
+class BrokenMail:
+    async def send(self, *_args, **_more):
+        raise UnicodeError
+
+
+async def test_whatever_happens_to_the_letter_the_account_stands(settings):
+    async with served(settings) as plane:
+        plane.app.state.tools = dataclasses.replace(plane.tools, mail=BrokenMail())
+
+        customer = await plane.customer()
+
+        assert (await customer.get("/account")).status_code == 200
+
+
+@pytest.mark.parametrize("email", ["o'neil+a=b?c@example.org", "{x}~`|@example.org", "ünï@exämple.org", "a?==@b-c.org"])
+async def test_the_letter_goes_to_the_address_that_is_kept(plane, email):
+    await plane.http.post("/v1/signup", json={"email": email, "password": PASSWORD})
+
+    (file,) = (plane.state_dir / "outbox").glob("*.eml")
+    letter = message_from_string(file.read_text("utf-8"), policy=policy.default)
+    assert [found for _, found in getaddresses([str(letter["To"])])] == [email]
+    assert [address.addr_spec for address in letter["To"].addresses] == [email]
