@@ -6,6 +6,7 @@ from control_plane.actions import owned
 from control_plane.actions.propagation import publish_change
 from control_plane.actions.tools import Tools, acting
 from shared.contracts.operations import Kind
+from shared.kernel.errors import AppError
 from shared.kernel.ids import OperationId, SubscriptionId, SubstrateId
 from shared.lifecycle import subscription as subscription_life
 from shared.lifecycle.substrate import Event, Status
@@ -15,15 +16,26 @@ from shared.registry.database import Tx
 from shared.registry.operations import Operation
 
 
+class AlreadyDeleted(AppError):
+    """The substrate is gone; there is nothing left to erase."""
+
+    code = "already_deleted"
+    status = 409
+    public = "This substrate is deleted already: its memory and keys are erased."
+    next_action = "There is nothing left to do; subscribe again for a new one."
+
+
 async def delete_substrate(tools: Tools, caller: Bearer, substrate: SubstrateId) -> Operation:
     """Begin to destroy it; the operation that does. Asked again, it returns the one under way.
 
     Raises:
-        TransitionRefused: it is gone already.
+        AlreadyDeleted: see there.
     """
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
         row = await owned.claim_substrate(tx, caller, substrate)
+        if row.status is Status.DELETED:
+            raise AlreadyDeleted(substrate=substrate)
         active = await operations.find_active(tx, substrate)
         if active is not None and active.kind is Kind.DESTROY_SUBSTRATE:
             return active

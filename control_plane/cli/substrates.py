@@ -6,7 +6,7 @@ import click
 from rich.markup import escape
 
 from control_plane.cli.connection import Connection
-from control_plane.cli.following import finish, follow, show
+from control_plane.cli.following import finish, interruptible, show, watch
 from control_plane.cli.pages import everything
 from control_plane.cli.shown import Answer, command
 
@@ -93,11 +93,19 @@ def delete(
     """Erase one with all its memory and keys. Nothing brings it back."""
     if not yes:
         click.confirm(f"Erase {substrate} with all its memory and keys?", abort=True, err=True)
-    operation = connection.call("DELETE", f"/v1/substrates/{substrate}").json()["operation"]
+    again = f"`loam substrates delete {substrate} --yes`"
+    with interruptible(f"No answer has come: {substrate} may be erased already or not. Again is safe: {again}"):
+        operation = connection.call("DELETE", f"/v1/substrates/{substrate}").json()["operation"]
     if not wait:
         show(answer, operation)
         return
-    finish(answer, follow(connection, answer, operation["id"], seconds=timeout))
+    what = f"{substrate} is still being erased"
+    announced = f"{substrate} is being erased: {operation['id']}"
+    finish(
+        answer,
+        watch(connection, answer, operation["id"], seconds=timeout, what=what, announced=announced),
+        seconds=timeout,
+    )
 
 
 def _status(found: dict[str, Any]) -> str:

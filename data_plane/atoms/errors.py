@@ -27,7 +27,7 @@ class AtomTooLarge(AppError):
     code = "atom_too_large"
     status = 413
     public = "{where}.content has {size} bytes; the plan's atoms have at most {limit}."
-    next_action = "Split it into several atoms, or change the plan."
+    next_action = "Split it into several atoms."
 
 
 class SecretFound(AppError):
@@ -63,7 +63,7 @@ class AtomLimitReached(AppError):
     code = "atom_limit_reached"
     status = 403
     public = "The plan holds {limit} atoms; {used} are live and this would add {added}. Nothing was saved."
-    next_action = "Forget some atoms, or change the plan."
+    next_action = "Forget some atoms; a larger plan holds more."
 
 
 class IdempotencyKeyReused(AppError):

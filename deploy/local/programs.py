@@ -17,7 +17,13 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PASSED_ON: Final = ("DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ")
 """Of the operator's environment; everything else of it is nobody's business."""
 
+NAMES: Final = ("postgres", "redis", "gateway", "control-plane", "worker", "waker")
+"""In the order in which they are started."""
+
 SOURCE_SUFFIXES: Final = frozenset({".py", ".sql", ".html", ".css", ".js", ".lock", ".txt", ".json"})
+
+SIGN_UPS_AT_HOME: Final = 1000
+"""An hour, where all that sign up are this machine's own developers and tests, in one network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,8 @@ def own(settings: LocalSettings, users: Users, tenancy: Tenancy) -> list[Program
     control_plane = {f"CONTROL_PLANE_{name}": value for name, value in common.items()}
     if settings.tls_files is None:
         control_plane["CONTROL_PLANE_CA_BUNDLE"] = str(settings.ca_bundle)
+    if settings.sign_ups_per_hour or settings.is_loopback_only:
+        control_plane["CONTROL_PLANE_SIGN_UPS_PER_HOUR"] = str(settings.sign_ups_per_hour or SIGN_UPS_AT_HOME)
     provisioner = {f"PROVISIONER_{name}": value for name, value in common.items()} | {
         "PROVISIONER_GATEWAY_ADDRESS": settings.addresses[0],
         "PROVISIONER_RUNTIME": tenancy.runtime,

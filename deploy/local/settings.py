@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr, field_validator
+from pydantic import PositiveInt, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.state_folder import StateFolder
@@ -62,6 +62,12 @@ class LocalSettings(Settings):
 
     The first holds the certificate for `*.<domain>` with its chain, the second its key, both PEM:
     `LOAM_TLS="/etc/ssl/loam.pem /etc/ssl/loam.key"`. After a renewal, `loam up` takes the new ones.
+    """
+
+    sign_ups_per_hour: PositiveInt | None = None
+    """How many times one network may sign up in an hour.
+
+    Default: 1000 where only this machine reaches the gateway, otherwise the control plane's own, 20.
     """
 
     demo: bool = True
@@ -130,6 +136,11 @@ class LocalSettings(Settings):
         if self.bind:
             return tuple(self.bind.split())
         return ("127.0.0.1", "::1") if _has_ipv6_loopback() else ("127.0.0.1",)
+
+    @property
+    def is_loopback_only(self) -> bool:
+        """Whether nobody but this machine reaches the gateway."""
+        return all(ipaddress.ip_address(address).is_loopback for address in self.addresses)
 
     @property
     def dashboard_url(self) -> str:

@@ -119,13 +119,13 @@ def start_services(settings: LocalSettings, keeper: Supervisor, say: Say) -> Non
     """
     for name in ("postgres", "redis", "gateway"):
         keeper.start(name)
-    say("PostgreSQL")
+    say("waiting for PostgreSQL")
     health.wait(keeper, "postgres", lambda: postgres.answers(settings))
     postgres.prepare(settings)
     migrations.apply(postgres.url(settings))
-    say("Redis")
+    say("waiting for Redis")
     health.wait(keeper, "redis", lambda: redis.answers(settings))
-    say("gateway")
+    say("waiting for the gateway")
     health.wait(keeper, "gateway", lambda: authority.publish(settings) and health.gateway_answers(settings))
 
 
@@ -137,10 +137,10 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
     """
     why: Trouble | None = None
     if settings.runtime is not RuntimeChoice.PROCESS:
-        say("Docker engine")
+        say("looking for a Docker engine")
         try:
             with closing(docker_engine.ensure()) as client:
-                say("tenant image")
+                say("making sure of the tenants' image")
                 return Tenancy(image=image.ensure(client)), None
         except docker.errors.DockerException as error:
             why = Trouble(
@@ -152,7 +152,7 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
             why = trouble
         if settings.runtime is RuntimeChoice.DOCKER:
             raise why
-    say("tenant programs")
+    say("making sure of the tenants' programs")
     python = tenant_programs.ensure(settings)
     reason = f" {why.sentence} {why.fix}" if why else ""
     return Tenancy(python=python), (
@@ -160,18 +160,21 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
     )
 
 
-def down(settings: LocalSettings, say: Say) -> None:
-    """Stop everything that was started, tenants too; all data stays."""
+def down(settings: LocalSettings, say: Say) -> bool:
+    """Stop everything that was started, tenants too; all data stays. Whether anything ran."""
     keeper = Supervisor(settings)
-    if keeper.is_running():
-        say("programs")
+    ran = keeper.is_running()
+    if ran:
+        say("stopping the programs")
         keeper.stop()
-    say("tenants")
+    say("stopping the tenants")
+    ended = 0
     client = docker_engine.find()
     if client is not None:
         with closing(client):
-            tenants.remove_containers(client, settings)
-    tenants.end_processes(settings)
+            ended += tenants.remove_containers(client, settings)
+    ended += tenants.end_processes(settings)
+    return ran or ended > 0
 
 
 def reset(settings: LocalSettings, say: Say) -> None:
@@ -185,28 +188,33 @@ def reset(settings: LocalSettings, say: Say) -> None:
     if not is_ours:
         raise Trouble(f"{root} does not look like a state folder of Loam's.", fix="Check LOAM_STATE_DIR.")
     down(settings, say)
-    say("state folder")
+    say("removing the state folder")
     if root.exists():
         shutil.rmtree(root)
 
 
 def _start_own(settings: LocalSettings, keeper: Supervisor, own: list[Program], say: Say) -> None:
     started = {program.name for program in own if keeper.start(program.name)}
-    say("control plane")
+    say("waiting for the control plane")
     health.wait(keeper, "control-plane", lambda: health.api_answers(settings))
-    say("waker")
+    say("waiting for the waker")
     health.wait(keeper, "waker", lambda: tenants.listens(settings.state.waker_socket))
-    say("worker")
+    say("waiting for the worker")
     if "worker" in started:
         health.wait(keeper, "worker", lambda: keeper.state_of("worker") == "RUNNING")
+
+
+def _tenants(number: int) -> str:
+    return f"{number} tenant{'' if number == 1 else 's'}"
 
 
 def _wait_for_tenants(settings: LocalSettings, say: Say) -> str | None:
     """The worker brings every tenant back; what the person should know if some are not there yet."""
     ends = time.monotonic() + TENANTS_SECONDS
     while still := tenants.silent(settings):
-        say(f"{len(still)} tenants")
+        say(f"waiting for {_tenants(len(still))}")
         if time.monotonic() > ends:
-            return f"{len(still)} tenants are still being started; see {settings.logs / 'worker.log'}."
+            are = "is" if len(still) == 1 else "are"
+            return f"{_tenants(len(still))} {are} still being started; see {settings.logs / 'worker.log'}."
         time.sleep(STEP_SECONDS)
     return None
