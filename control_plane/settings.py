@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.state_folder import StateFolder
@@ -49,6 +49,9 @@ class ControlPlaneSettings(Settings):
 
     confirm_mail: bool = False
     """Whether a trial needs a confirmed mail address. Sensible once mail really goes out."""
+
+    sign_ups_per_hour: PositiveInt = 20
+    """How many times one network (IPv4 /24, IPv6 /56) may sign up in an hour."""
 
     database_connections: int = 10
     """The most connections to the database that are held at one time."""

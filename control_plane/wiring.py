@@ -51,6 +51,7 @@ async def connected(
             ca_file=str(settings.ca_file) if settings.ca_file else None,
             ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
             confirm_mail=settings.confirm_mail,
+            sign_ups_per_hour=settings.sign_ups_per_hour,
         )
     finally:
         await notices.close()

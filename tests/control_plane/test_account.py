@@ -1,13 +1,20 @@
 """Signing up, logging in and out."""
 
+import asyncio
 import dataclasses
+import itertools
 import stat
+import threading
+from datetime import timedelta
 from email import message_from_string, policy
 from email.utils import getaddresses
 
 import pytest
+from argon2 import PasswordHasher
 
 from control_plane.actions import log_in
+from control_plane.gateways import passwords
+from control_plane.gateways.passwords import Passwords
 from tests.control_plane.conftest import PASSWORD, served
 
 
@@ -199,3 +206,75 @@ async def test_the_letter_goes_to_the_address_that_is_kept(plane, email):
     letter = message_from_string(file.read_text("utf-8"), policy=policy.default)
     assert [found for _, found in getaddresses([str(letter["To"])])] == [email]
     assert [address.addr_spec for address in letter["To"].addresses] == [email]
+
+
+async def sign_up(plane, number, *, network="203.0.113.7"):
+    body = {"email": f"caller{number}@example.org", "password": PASSWORD}
+    return await plane.http.post("/v1/signup", json=body, headers={"X-Forwarded-For": network})
+
+
+async def test_one_network_signs_up_so_many_times_an_hour_and_others_are_not_held_up(settings):
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 3})) as plane:
+        for number in range(3):
+            assert (await sign_up(plane, number)).status_code == 201
+        refused = await sign_up(plane, 3, network="203.0.113.99")
+        other = await sign_up(plane, 4, network="198.51.100.7")
+        plane.clock.ahead = timedelta(hours=1)
+        later = await sign_up(plane, 3)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_sign_ups")
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert refused.headers["ratelimit-policy"] == '"signup";q=3;w=3600'
+    assert (other.status_code, later.status_code) == (201, 201)
+
+
+async def test_sign_ups_for_a_known_address_count_too(settings):
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 2})) as plane:
+        answers = [await sign_up(plane, 1) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [201, 409, 429]
+
+
+async def test_a_log_in_does_not_make_sign_ups_forgotten(settings):
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 1})) as plane:
+        await sign_up(plane, 1)
+        plane.clock.ahead = timedelta(minutes=30)
+        await plane.http.post("/v1/login", json={"email": "caller1@example.org", "password": PASSWORD})
+
+        assert (await sign_up(plane, 2)).status_code == 429
+
+
+class SlowHasher(PasswordHasher):
+    """Hashes when it is told to; checks at once."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.may_hash = threading.Event()
+        self.may_hash.set()
+
+    def hash(self, password, **more):
+        assert self.may_hash.wait(30)
+        return super().hash(password, **more)
+
+
+async def test_however_many_sign_up_those_who_log_in_do_not_wait_and_the_rest_are_told_at_once(settings):
+    hasher = SlowHasher()
+    many = passwords.HASHED_AT_ONCE + passwords.HASHES_WAITING_MOST
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 1000}), passwords=Passwords(hasher)) as plane:
+        customer = await plane.customer()
+        hasher.may_hash.clear()
+        crowd = [asyncio.create_task(sign_up(plane, number)) for number in range(many + 5)]
+        try:
+            told = [await one for one in itertools.islice(asyncio.as_completed(crowd, timeout=30), 5)]
+            logged_in = await asyncio.wait_for(
+                plane.http.post("/v1/login", json={"email": customer.email, "password": PASSWORD}), 30
+            )
+        finally:
+            hasher.may_hash.set()
+            answers = await asyncio.gather(*crowd)
+
+    assert logged_in.status_code == 200
+    assert {(busy.status_code, busy.json()["code"], busy.headers["retry-after"]) for busy in told} == {
+        (503, "too_many_at_once", "5")
+    }
+    assert sorted(answer.status_code for answer in answers) == [201] * many + [503] * 5
