@@ -10,6 +10,7 @@ import asyncpg
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 
+from control_plane.actions.forget_answers import forget_answers
 from control_plane.actions.lapse_api_keys import lapse_api_keys
 from control_plane.actions.once import Replay
 from control_plane.actions.tools import Tools
@@ -57,6 +58,7 @@ UNREACHABLE: Final = (
 )
 """How the database says that it does not answer: over TCP, over a socket that is gone, and in the middle of it all."""
 
+HOUSEKEEPING: Final = (lapse_api_keys, forget_answers)
 HOUSEKEEPING_EVERY: Final = timedelta(minutes=1)
 
 
@@ -108,8 +110,9 @@ def from_unreachable(request: Request[Any, Any, Any], error: Exception) -> Respo
 async def _keep_house(tools: Tools) -> None:
     """What has to happen although nobody asks. A failure is logged, and the next round tries again."""
     while True:
-        try:
-            await lapse_api_keys(tools)
-        except Exception:
-            log.exception("housekeeping failed")
+        for keep in HOUSEKEEPING:
+            try:
+                await keep(tools)
+            except Exception:
+                log.exception("housekeeping failed", part=keep.__name__)
         await tools.clock.sleep(HOUSEKEEPING_EVERY)
