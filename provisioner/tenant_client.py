@@ -6,15 +6,14 @@ with root's rights; so the socket is pinned first, without following anything, a
 
 import asyncio
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, Self, TypeVar
 
-import httpx
-
-from provisioner.hostile_http import NO_TLS, HostileAnswer, ask, read
+from provisioner.hostile_http import HostileAnswer, ask, read
 from provisioner.threads import in_thread
 from shared.contracts.policy import Applied
 from shared.contracts.state_folder import TenantFolders
@@ -25,6 +24,8 @@ T = TypeVar("T")
 
 LIMIT: Final = timedelta(seconds=2)
 """For a whole exchange; a healthy server needs milliseconds."""
+
+OK: Final = 200
 
 PINNED: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -78,15 +79,18 @@ class TenantClient:
         try:
             async with asyncio.timeout(self._limit):
                 with await in_thread(_pin, folders) as pinned:
-                    transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
-                    async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=self._limit) as client:
-                        url = f"http://tenant{path}"
-                        status, body = await ask(client, method, url, most=most, headers=headers, content=content)
-        except (FileNotFoundError, ConnectionRefusedError, httpx.ConnectError) as error:
+                    dialled = _dial(pinned)
+                reader, writer = await asyncio.open_unix_connection(sock=dialled)
+                try:
+                    given = {"Host": "tenant", **(headers or {})}
+                    status, body = await ask(reader, writer, method, path, most=most, headers=given, content=content)
+                finally:
+                    writer.transport.abort()
+        except (FileNotFoundError, ConnectionRefusedError) as error:
             raise TenantAbsent(f"nobody listens on the control socket: {type(error).__name__}") from None
-        except (OSError, TimeoutError, httpx.HTTPError, HostileAnswer) as error:
+        except (OSError, TimeoutError, HostileAnswer) as error:
             raise TenantSilent(f"the server did not answer as agreed: {type(error).__name__}") from None
-        if status != httpx.codes.OK:
+        if status != OK:
             raise TenantSilent(f"the server answered {status}")
         return body
 
@@ -120,6 +124,21 @@ def _pin(folders: TenantFolders) -> _Pinned:
         os.close(handle)
         raise PermissionError("the control socket is something else")
     return _Pinned(handle)
+
+
+def _dial(pinned: _Pinned) -> socket.socket:
+    """A connection, made at once or not at all: waiting for room in a full queue would be spinning.
+
+    Raises:
+        BlockingIOError: it listens and accepts nobody.
+    """
+    dialled = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        dialled.connect(f"/proc/self/fd/{pinned.handle}")
+    except OSError:
+        dialled.close()
+        raise
+    return dialled
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from shared.contracts.tenant_server import KeyUse, Status
 from shared.kernel.clock import from_ms, to_ms
 from shared.kernel.ids import KeyId, SubstrateId
 from shared.kernel.logs import logger
-from shared.registry import api_keys, substrates
+from shared.registry import api_keys, policies, substrates
 from shared.registry.substrates import Usage
 
 log = logger(__name__)
@@ -37,6 +37,9 @@ async def observe(substrate: SubstrateId, tools: Tools) -> None:
     async with tools.database.transaction() as tx:
         await substrates.claim(tx, substrate)  # a deletion erases the same rows, in another order
         await substrates.update_usage(tx, substrate, usage_of(status, now))
+        stored = await policies.find(tx, substrate)
+        if stored is not None and (status.epoch, status.generation) < stored.acknowledged:
+            await policies.update_push_due(tx, substrate, now)  # it was started from something older
         for use in status.keys[:MOST_KEYS]:
             at = _moment(use.at_ms, now)
             await api_keys.update_last_used(tx, substrate, _key_of(use), at, printable(use.client))
