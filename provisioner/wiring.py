@@ -16,6 +16,7 @@ from provisioner.gateway_probe import HttpsProbe
 from provisioner.host_keys import HostKeys
 from provisioner.places.places import Places
 from provisioner.programs.catalogue import PROGRAMS
+from provisioner.programs.halt_server import halt_server
 from provisioner.programs.observe import observe
 from provisioner.programs.push_policy import push_policy
 from provisioner.programs.tools import Tools
@@ -30,7 +31,7 @@ from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.errors import AppError
 from shared.kernel.ids import Ids, OperationId, RandomIds, SubstrateId
 from shared.kernel.logs import logger
-from shared.registry import operations, policies
+from shared.registry import operations, policies, substrates
 from shared.registry.database import Database
 from shared.registry.publishing import Addresses
 
@@ -38,6 +39,7 @@ log = logger(__name__)
 
 CONNECTIONS = 12
 PUSHES_AT_A_TIME = 16
+HALTS_AT_A_TIME = 4
 RETRY = timedelta(seconds=1)
 
 
@@ -52,11 +54,12 @@ class WorkerSettingMissing(AppError):
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """A worker's engine: three crews that nudges and the sweep share, and the loops that need no nudge."""
+    """A worker's engine: three crews that nudges and the sweep share, one of the sweep's own, and the loops."""
 
     advance: Crew[OperationId]
     push_policy: Crew[SubstrateId]
     observe: Crew[SubstrateId]
+    halt_server: Crew[SubstrateId]
     sweep: Sweep
     watch: Callable[[], Awaitable[None]]
 
@@ -67,7 +70,7 @@ class Works:
                 loops.create_task(self.sweep.run())
                 loops.create_task(_forever(self.watch))
         finally:
-            for crew in (self.advance, self.push_policy, self.observe):
+            for crew in (self.advance, self.push_policy, self.observe, self.halt_server):
                 await crew.stop()
 
 
@@ -103,11 +106,17 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
     )
     advance = Crew(runner.advance, most=settings.operations_at_a_time)
     push = Crew(_with(push_policy, tools), most=PUSHES_AT_A_TIME)
-    lookouts = [Lookout(operations.list_due, advance), Lookout(policies.list_push_due, push)]
+    halt = Crew(_with(halt_server, tools), most=HALTS_AT_A_TIME)
+    lookouts = [
+        Lookout(operations.list_due, advance),
+        Lookout(policies.list_push_due, push),
+        Lookout(substrates.list_to_halt, halt),
+    ]
     return Works(
         advance=advance,
         push_policy=push,
         observe=Crew(_with(observe, tools), most=PUSHES_AT_A_TIME),
+        halt_server=halt,
         sweep=Sweep(tools.database, tools.clock, settings.sweep_every, lookouts),
         watch=partial(_watch_once, tools, settings.watch_every),
     )

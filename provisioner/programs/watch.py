@@ -1,14 +1,16 @@
 """Compare what runs on this host with what should, now and then.
 
 What should run and does not is started again: after a reboot without a container engine, or when somebody has removed
-a container by hand. What is left of a deleted substrate is removed: a crash in the wrong moment can leave it. What
-the registry does not know is left alone: the registry may be an old backup, the data is not.
+a container by hand. What is left of a deleted substrate is removed: a crash in the wrong moment can leave it. So is the
+server of one whose start has failed. What the registry does not know is left alone: the registry may be an old backup,
+the data is not.
 """
 
 from collections.abc import Awaitable, Callable
 
 from provisioner.places.errors import PlaceGone
 from provisioner.programs import carrying
+from provisioner.programs.halt_server import halt_server
 from provisioner.programs.tools import Tools, alone_with
 from shared.kernel.ids import SubstrateId
 from shared.kernel.logs import logger
@@ -27,11 +29,14 @@ async def watch(tools: Tools) -> None:
     here = sorted({*servers, *await tools.places.list_substrates()})
     async with tools.database.transaction() as tx:
         deleted = await substrates.list_deleted(tx, here)
+        failed = await substrates.list_failed(tx, sorted(servers))
     for substrate in up:
         if not servers.get(substrate, False):
             await _quietly(bring_back, substrate, tools)
     for substrate in deleted:
         await _quietly(clear_away, substrate, tools)
+    for substrate in failed:
+        await _quietly(halt_server, substrate, tools)
     await tools.runtime.tidy()
 
 

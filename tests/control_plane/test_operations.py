@@ -192,7 +192,7 @@ async def test_a_change_of_keys_after_a_canceled_start_is_carried(plane, custome
     await customer.post(f"{path}/cancel")
     (key,) = (await customer.get(f"/substrates/{substrate}/keys")).json()["keys"]
 
-    await customer.post(f"/substrates/{substrate}/keys/{key['id']}/revoke")
+    await customer.delete(f"/substrates/{substrate}/keys/{key['id']}")
 
     async with plane.tools.database.transaction() as tx:
         assert await policies.list_push_due(tx, plane.clock.now(), 10) == [substrate]
