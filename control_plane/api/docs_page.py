@@ -55,7 +55,9 @@ def render(schema: Node, api_url: str, *, ca_file: str | None = None) -> str:
         f'<header><h1>{escape(info["title"])} <span class="soft">{escape(info["version"])}</span></h1>'
         f"<p>{escape(info['description'])}</p>"
         f'<p class="soft">Address: <code>{escape(api_url)}</code> · '
-        'machine-readable: <a href="/v1/openapi.json">openapi.json</a></p></header>'
+        'machine-readable: <a href="/v1/openapi.json">openapi.json</a></p>'
+        "<p>The memory itself is at each instance's own address: MCP under <code>/mcp</code>, REST under "
+        "<code>/v1</code>, described at <code>/v1/openapi.json</code> there (with a key).</p></header>"
         f'<nav aria-label="Groups">{links}</nav><main>{sections}</main></body></html>'
     )
 

@@ -12,12 +12,21 @@ class AtomRefused(AppError):
     next_action = "{fix}"
 
 
+class NoAtoms(AppError):
+    """A save has nothing to save."""
+
+    code = "no_atoms"
+    status = 400
+    public = "The save has no atoms."
+    next_action = 'Put at least one into “atoms”, such as {{"content": "…"}}.'
+
+
 class TooManyAtoms(AppError):
     """A save has more atoms than one save may."""
 
     code = "too_many_atoms"
     status = 400
-    public = "The save has {count} atoms; between 1 and {limit} are possible."
+    public = "The save has {count} atoms; one save takes at most {limit}."
     next_action = "Send them in several saves."
 
 

@@ -27,7 +27,9 @@ class UsesApiKeys(AppError):
     code = "uses_api_keys"
     status = 404
     public = "This server uses API keys, not OAuth."
-    next_action = "Send the header “Authorization: Bearer <your key>”; `loam substrates connect` has the snippet."
+    next_action = (
+        "Check the API key in the header “Authorization: Bearer <your key>”; `loam substrates connect` has the snippet."
+    )
 
 
 class RegistrationRefused(UsesApiKeys):
@@ -35,7 +37,7 @@ class RegistrationRefused(UsesApiKeys):
 
     status = 400
     code = "registration_refused"
-    public = "There is no client registration: this server uses API keys."
+    public = "There is no client registration: this server uses API keys. Check the one in the Authorization header."
 
 
 class BodyTooLarge(AppError):
