@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,9 @@ from control_plane.app import create_app
 from control_plane.request_log import RequestLog
 from control_plane.settings import ControlPlaneSettings, Environment
 from control_plane.wiring import connected
-from shared.kernel import logs
+from shared.kernel import logs, start_up
+from shared.kernel.errors import AppError
+from shared.web.draining import Draining
 
 SOCKET_MODE: Final = 0o660
 BACKLOG: Final = 512
@@ -20,13 +23,16 @@ GRACEFUL_SECONDS: Final = 10
 """How long requests under way may take once the program is asked to stop."""
 
 
-def main() -> None:
+def main() -> int:
     """Serve on the unix socket that the gateway knows, until SIGTERM."""
     logs.configure("control_plane")
-    settings = ControlPlaneSettings.load()
+    try:
+        settings = ControlPlaneSettings.load()
+    except AppError as error:
+        return start_up.refused("control_plane", error)
     app = create_app(connected(settings), strict_transport=settings.environment is Environment.PRODUCTION)
     config = uvicorn.Config(
-        RequestLog(app),
+        Draining(RequestLog(app)),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -41,6 +47,7 @@ def main() -> None:
         listening.close()
         with suppress(FileNotFoundError):
             path.unlink()
+    return 0
 
 
 def listen(path: Path) -> socket.socket:
@@ -58,4 +65,4 @@ def listen(path: Path) -> socket.socket:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

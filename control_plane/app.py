@@ -11,6 +11,7 @@ from litestar import Litestar, Request, Response
 from litestar.di import Provide
 
 from control_plane.actions.clockwork import carry_out_due
+from control_plane.actions.forget_answers import forget_answers
 from control_plane.actions.lapse_api_keys import lapse_api_keys
 from control_plane.actions.once import Replay
 from control_plane.actions.tools import Tools
@@ -60,8 +61,9 @@ UNREACHABLE: Final = (
 )
 """How the database says that it does not answer: over TCP, over a socket that is gone, and in the middle of it all."""
 
+HOUSEKEEPING: Final = (lapse_api_keys, carry_out_due, forget_answers)
 HOUSEKEEPING_EVERY: Final = timedelta(seconds=5)
-"""How late the clock may be: three looks at indexes that are nearly always empty."""
+"""How late the clock may be: a few looks at indexes that are nearly always empty."""
 
 
 def create_app(wired: AbstractAsyncContextManager[Tools], *, strict_transport: bool = False) -> Litestar:
@@ -112,9 +114,9 @@ def from_unreachable(request: Request[Any, Any, Any], error: Exception) -> Respo
 async def _keep_house(tools: Tools) -> None:
     """What has to happen although nobody asks. A failure is logged, and the next round tries again."""
     while True:
-        try:
-            await lapse_api_keys(tools)
-            await carry_out_due(tools)
-        except Exception:
-            log.exception("housekeeping failed")
+        for keep in HOUSEKEEPING:
+            try:
+                await keep(tools)
+            except Exception:
+                log.exception("housekeeping failed", part=keep.__name__)
         await tools.clock.sleep(HOUSEKEEPING_EVERY)

@@ -1,12 +1,12 @@
 """One line for each request: what was asked, what was answered, how long it took. Never a body, query or token."""
 
-import secrets
 import time
 from typing import Any
 
 import structlog
 
 from shared.kernel.logs import logger
+from shared.web.request_ids import request_id_of
 
 log = logger(__name__)
 
@@ -24,7 +24,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        identifier = secrets.token_hex(8)
+        identifier = request_id_of(scope["headers"])
         status = 0
 
         async def note(message: Any) -> None:

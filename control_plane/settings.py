@@ -3,11 +3,11 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.state_folder import StateFolder
-from shared.kernel.settings import Settings
+from shared.kernel.settings import Domain, Port, Settings
 from shared.registry.publishing import Addresses
 
 
@@ -32,10 +32,10 @@ class ControlPlaneSettings(Settings):
     state_dir: Path
     """The host's state folder: socket, key ring and outbox lie in it."""
 
-    domain: str = "loam.localhost"
+    domain: Domain = "loam.localhost"
     """The domain under which every tenant has a host name; the API is at `app.` of it."""
 
-    https_port: int = 8443
+    https_port: Port = 8443
     """The gateway's port, as it appears in addresses."""
 
     environment: Environment = Environment.DEVELOPMENT
@@ -44,8 +44,14 @@ class ControlPlaneSettings(Settings):
     ca_file: Path | None = None
     """The certificate that clients must trust, when a private authority signed the gateway's; for connect snippets."""
 
+    ca_bundle: Path | None = None
+    """That certificate together with the public authorities', for clients that replace their trust by one file."""
+
     confirm_mail: bool = False
     """Whether a trial needs a confirmed mail address. Sensible once mail really goes out."""
+
+    sign_ups_per_hour: PositiveInt = 20
+    """How many times one network (IPv4 /24, IPv6 /56) may sign up in an hour."""
 
     database_connections: int = 10
     """The most connections to the database that are held at one time."""

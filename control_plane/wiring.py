@@ -49,7 +49,9 @@ async def connected(
             notices=notices,
             api_url=api_url(settings),
             ca_file=str(settings.ca_file) if settings.ca_file else None,
+            ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
             confirm_mail=settings.confirm_mail,
+            sign_ups_per_hour=settings.sign_ups_per_hour,
         )
     finally:
         await notices.close()

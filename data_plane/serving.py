@@ -12,6 +12,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server
 
+from shared.web.draining import Draining
+
 BACKLOG: Final = 512
 GRACE_SECONDS: Final = 10
 """How long running requests may go on after the server was told to stop."""
@@ -109,7 +111,7 @@ class Served:
         self._inode: int | None = path.stat().st_ino
         self._server = _Server(
             Config(
-                application,
+                Draining(application),
                 http=BoundedProtocol,
                 ws="none",
                 lifespan="off",

@@ -10,20 +10,10 @@ from typing import Final
 
 import msgspec
 
-from shared.kernel.errors import AppError
 from shared.kernel.ids import SubstrateId
-from shared.kernel.setting_names import refuse_unknown
+from shared.kernel.setting_names import SettingMissing, refuse_unknown
 
 PREFIX: Final = "TENANT_"
-
-
-class SettingMissing(AppError):
-    """A setting that has no default was not given."""
-
-    code = "setting_missing"
-    status = 500
-    public = "The setting {name} is missing."
-    next_action = "Set the environment variable, then start again."
 
 
 class TenantSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,9 @@ import ssl
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
-
-import httpx
 
 from provisioner.hostile_http import HostileAnswer, ask
 from shared.kernel.ids import Slug
@@ -20,8 +19,6 @@ from shared.registry.publishing import Addresses
 
 LIMIT: Final = timedelta(seconds=5)
 ANSWER_BYTES: Final = 64 * 1024
-ONE_AT_A_TIME: Final = httpx.Limits(max_keepalive_connections=0)
-"""A kept connection was made for another tenant's name."""
 
 
 class Readiness(Enum):
@@ -55,7 +52,7 @@ class HttpsProbe:
     def __init__(self, addresses: Addresses, *, gateway: str, ca_file: Path | None) -> None:
         """`gateway` is dialled whatever names resolve to; `ca_file` is its private authority, if it has one."""
         self._addresses = addresses
-        self._gateway = f"[{gateway}]" if ":" in gateway else gateway
+        self._gateway = gateway
         self._ca_file = ca_file
         self._trusted: tuple[int, ssl.SSLContext] | None = None
 
@@ -70,29 +67,26 @@ class HttpsProbe:
                 status = await self._ask(slug, token, context)
         except TimeoutError:
             return Probed(Readiness.NOT_YET, "its address does not answer in time")
-        except (httpx.HTTPError, HostileAnswer, OSError) as error:
+        except (HostileAnswer, OSError) as error:
             return Probed(Readiness.NOT_YET, f"its address does not answer: {type(error).__name__}")
         match status:
-            case httpx.codes.OK:
+            case HTTPStatus.OK:
                 return Probed(Readiness.READY)
-            case httpx.codes.UNAUTHORIZED:
+            case HTTPStatus.UNAUTHORIZED:
                 return Probed(Readiness.REFUSED, "the server does not know the newest keys yet")
             case _:
                 return Probed(Readiness.NOT_YET, f"its address answers {status}")
 
     async def _ask(self, slug: Slug, token: str, context: ssl.SSLContext) -> int:
-        url = f"https://{self._gateway}:{self._addresses.https_port}/v1/whoami"
-        named = self._addresses.instance_url(slug).removeprefix("https://")
-        async with httpx.AsyncClient(verify=context, trust_env=False, limits=ONE_AT_A_TIME) as client:
-            status, _ = await ask(
-                client,
-                "GET",
-                url,
-                most=ANSWER_BYTES,
-                headers={"Host": named, "Authorization": f"Bearer {token}"},
-                # The name that the certificate is checked against, whatever address is dialled.
-                extensions={"sni_hostname": self._addresses.host(slug)},
-            )
+        # The name that the certificate is checked against, whatever address is dialled.
+        host, port = self._addresses.host(slug), self._addresses.https_port
+        reader, writer = await asyncio.open_connection(self._gateway, port, ssl=context, server_hostname=host)
+        try:
+            named = self._addresses.instance_url(slug).removeprefix("https://")
+            headers = {"Host": named, "Authorization": f"Bearer {token}"}
+            status, _ = await ask(reader, writer, "GET", "/v1/whoami", most=ANSWER_BYTES, headers=headers)
+        finally:
+            writer.transport.abort()
         return status
 
     def _context(self) -> ssl.SSLContext:

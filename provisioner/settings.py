@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.kernel.settings import Settings
+from shared.kernel.settings import Domain, Port, Settings
 
 
 class Environment(StrEnum):
@@ -31,6 +31,15 @@ class BackupStore(StrEnum):
     S3 = "s3"
 
 
+class LogLevel(StrEnum):
+    """How important a log line must be to be written."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 class ProvisionerSettings(Settings):
     """Set as `PROVISIONER_<NAME>`. A missing or misspelt name stops the start."""
 
@@ -48,10 +57,10 @@ class ProvisionerSettings(Settings):
     Losing them is harmless: the sweep finds the work again.
     """
 
-    domain: str = "loam.localhost"
+    domain: Domain = "loam.localhost"
     """Tenants are reached at `<slug>.<domain>`."""
 
-    https_port: int = 8443
+    https_port: Port = 8443
     """The gateway's HTTPS port, as tenants' addresses carry it."""
 
     environment: Environment = Environment.DEVELOPMENT
@@ -135,5 +144,5 @@ class ProvisionerSettings(Settings):
     disk_bytes: int | None = Field(default=None, ge=0)
     """Disk that may be promised to tenants. Default: not limited."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = LogLevel.INFO
     """The least important log lines that are written."""

@@ -6,17 +6,17 @@ with root's rights; so the socket is pinned first, without following anything, a
 
 import asyncio
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-import httpx
 import msgspec
 
-from provisioner.hostile_http import NO_TLS, HostileAnswer, ask, read
+from provisioner.hostile_http import Answer, HostileAnswer, ask, begin, read
 from provisioner.threads import in_thread
 from shared.contracts.policy import Applied
 from shared.contracts.state_folder import TenantFolders
@@ -42,7 +42,7 @@ EXAMINATION: Final = timedelta(seconds=50)
 PIECE_PATIENCE: Final = timedelta(minutes=2)
 """For the first piece of a copy: the server copies before it sends."""
 
-LENGTH_DIGITS: Final = 15
+OK: Final = 200
 
 PINNED: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -103,22 +103,15 @@ class TenantClient:
                 server runs.
         """
         ends_at = asyncio.get_running_loop().time() + within.total_seconds()
-        with _speaking():
-            async with asyncio.timeout_at(ends_at):
-                pinned = await in_thread(_pin, folders.control_socket)
-        with pinned:
-            transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
-            patience = httpx.Timeout(min(within, PIECE_PATIENCE).total_seconds())
-            async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=patience) as client:
-                request = client.build_request("POST", "http://tenant/backup", headers={"Accept-Encoding": "identity"})
-                with _speaking():
-                    async with asyncio.timeout_at(ends_at):
-                        response = await client.send(request, stream=True)
-                try:
-                    announced = _announced(response, most)
-                    yield _pieces(response, announced, ends_at)
-                finally:
-                    await response.aclose()
+        async with AsyncExitStack() as held:
+            with _speaking():
+                async with asyncio.timeout_at(ends_at):
+                    reader, writer = await held.enter_async_context(_connection(folders.control_socket))
+                    async with asyncio.timeout(PIECE_PATIENCE.total_seconds()):
+                        answer = await begin(reader, writer, "POST", "/backup", most=most, headers={"Host": "tenant"})
+            if answer.status != OK:
+                raise TenantSilent(f"the server answered {answer.status}")
+            yield _pieces(answer, ends_at)
 
     async def drain(self, folders: TenantFolders, *, idle: timedelta) -> Drained:
         """Let nobody in any more and finish, if nobody has used it for this long; zero is in any case.
@@ -161,13 +154,10 @@ class TenantClient:
     ) -> bytes:
         seconds = self._limit if limit is None else limit.total_seconds()
         with _speaking():
-            async with asyncio.timeout(seconds):
-                with await in_thread(_pin, at or folders.control_socket) as pinned:
-                    transport = httpx.AsyncHTTPTransport(verify=NO_TLS, uds=f"/proc/self/fd/{pinned.handle}")
-                    async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=seconds) as client:
-                        url = f"http://{host}{path}"
-                        status, body = await ask(client, method, url, most=most, headers=headers, content=content)
-        if status != httpx.codes.OK:
+            async with asyncio.timeout(seconds), _connection(at or folders.control_socket) as (reader, writer):
+                given = {"Host": host, **(headers or {})}
+                status, body = await ask(reader, writer, method, path, most=most, headers=given, content=content)
+        if status != OK:
             raise TenantSilent(f"the server answered {status}")
         return body
 
@@ -183,39 +173,33 @@ def _speaking() -> Iterator[None]:
     """Whatever goes wrong while speaking to the server, as one of two conditions."""
     try:
         yield
-    except (FileNotFoundError, ConnectionRefusedError, httpx.ConnectError) as error:
+    except (FileNotFoundError, ConnectionRefusedError) as error:
         raise TenantAbsent(f"nobody listens on the control socket: {type(error).__name__}") from None
-    except (OSError, TimeoutError, httpx.HTTPError, HostileAnswer) as error:
+    except (OSError, TimeoutError, HostileAnswer) as error:
         raise TenantSilent(f"the server did not answer as agreed: {type(error).__name__}") from None
 
 
-def _announced(response: httpx.Response, most: int) -> int:
-    """How long the copy says it is."""
-    if response.status_code != httpx.codes.OK:
-        raise TenantSilent(f"the server answered {response.status_code}")
-    length = response.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit() and len(length) <= LENGTH_DIGITS):
-        raise TenantSilent("the server did not say how large its copy is")
-    if int(length) > most:
-        raise TenantSilent("the server's copy is larger than a memory may be")
-    return int(length)
+@asynccontextmanager
+async def _connection(path: Path) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the socket itself, of no use to anybody afterwards."""
+    with await in_thread(_pin, path) as pinned:
+        dialled = _dial(pinned)
+    reader, writer = await asyncio.open_unix_connection(sock=dialled)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
 
 
-async def _pieces(response: httpx.Response, announced: int, ends_at: float) -> AsyncIterator[bytes]:
-    came = 0
-    pieces = response.aiter_raw()
+async def _pieces(answer: Answer, ends_at: float) -> AsyncIterator[bytes]:
+    pieces = answer.pieces()
     while True:
         with _speaking():
-            async with asyncio.timeout_at(ends_at):
+            async with asyncio.timeout_at(ends_at), asyncio.timeout(PIECE_PATIENCE.total_seconds()):
                 piece = await anext(pieces, b"")
         if not piece:
-            break
-        came += len(piece)
-        if came > announced:
-            raise TenantSilent("the server sent more than it had announced")
+            return
         yield piece
-    if came != announced:
-        raise TenantSilent("the server's copy was cut off")
 
 
 class _Pinned:
@@ -241,6 +225,21 @@ def _pin(socket: Path) -> _Pinned:
         os.close(handle)
         raise PermissionError("the socket is something else")
     return _Pinned(handle)
+
+
+def _dial(pinned: _Pinned) -> socket.socket:
+    """A connection, made at once or not at all: waiting for room in a full queue would be spinning.
+
+    Raises:
+        BlockingIOError: it listens and accepts nobody.
+    """
+    dialled = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        dialled.connect(f"/proc/self/fd/{pinned.handle}")
+    except OSError:
+        dialled.close()
+        raise
+    return dialled
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from provisioner.gateway_probe import HttpsProbe
 from provisioner.host_keys import HostKeys
 from provisioner.places.places import Places
 from provisioner.programs.catalogue import PROGRAMS
+from provisioner.programs.halt_server import halt_server
 from provisioner.programs.observe import observe
 from provisioner.programs.plan_backups import let_go, plan_backup
 from provisioner.programs.push_policy import push_policy
@@ -35,7 +36,7 @@ from shared.contracts.state_folder import StateFolder
 from shared.kernel.clock import Clock, SystemClock
 from shared.kernel.ids import Ids, OperationId, RandomIds, SubstrateId
 from shared.kernel.logs import logger
-from shared.registry import backups, capacity, operations, policies
+from shared.registry import backups, capacity, operations, policies, substrates
 from shared.registry.database import Database
 from shared.registry.publishing import Addresses
 
@@ -43,17 +44,19 @@ log = logger(__name__)
 
 CONNECTIONS = 12
 PUSHES_AT_A_TIME = 16
+HALTS_AT_A_TIME = 4
 RETRY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """A worker's engine: three crews that nudges and the sweep share, and the loops that need no nudge."""
+    """A worker's engine: three crews that nudges and the sweep share, one of the sweep's own, and the loops."""
 
     advance: Crew[OperationId]
     push_policy: Crew[SubstrateId]
     observe: Crew[SubstrateId]
     plan_backup: Crew[SubstrateId]
+    halt_server: Crew[SubstrateId]
     sweep: Sweep
     watch: Callable[[], Awaitable[None]]
     doze: Callable[[], Awaitable[None]]
@@ -66,7 +69,7 @@ class Works:
                 loops.create_task(_forever(self.watch))
                 loops.create_task(_forever(self.doze))
         finally:
-            for crew in (self.advance, self.push_policy, self.observe, self.plan_backup):
+            for crew in (self.advance, self.push_policy, self.observe, self.plan_backup, self.halt_server):
                 await crew.stop()
 
 
@@ -106,7 +109,12 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
     )
     advance = Crew(runner.advance, most=settings.operations_at_a_time)
     push = Crew(_with(push_policy, tools), most=PUSHES_AT_A_TIME)
-    lookouts = [Lookout(operations.list_due, advance), Lookout(policies.list_push_due, push)]
+    halt = Crew(_with(halt_server, tools), most=HALTS_AT_A_TIME)
+    lookouts = [
+        Lookout(operations.list_due, advance),
+        Lookout(policies.list_push_due, push),
+        Lookout(substrates.list_to_halt, halt),
+    ]
     plan = Crew(_with(partial(plan_backup, ids=ids, every=settings.backup_every), tools), most=1)
     if settings.backup_every:
         lookouts.append(Lookout(backups.list_due, plan))
@@ -115,6 +123,7 @@ def works_of(tools: Tools, settings: ProvisionerSettings, ids: Ids) -> Works:
         push_policy=push,
         observe=Crew(_with(observe, tools), most=PUSHES_AT_A_TIME),
         plan_backup=plan,
+        halt_server=halt,
         sweep=Sweep(tools.database, tools.clock, settings.sweep_every, lookouts),
         watch=partial(_once, _watch, tools, settings.watch_every),
         doze=partial(_once, Dozing(settings.sleep_after).round, tools, _dozing_every(settings)),

@@ -21,7 +21,7 @@ from provisioner.runtime_choice import runtime_of
 from provisioner.settings import ProvisionerSettings
 from provisioner.wiring import check
 from shared.contracts.operations import NUDGE_ADVANCE, NUDGE_OBSERVE, NUDGE_PUSH_POLICY
-from shared.kernel import logs
+from shared.kernel import logs, start_up
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import AppError
 from shared.kernel.ids import OperationId, RandomIds, SubstrateId
@@ -131,8 +131,7 @@ def main() -> int:
         check(settings)
         engine = LoopThread(settings, runtime_of(settings))
     except AppError as error:
-        logs.logger(__name__).error("cannot start", code=error.code, detail=error.detail, next_action=error.next_step)
-        return 1
+        return start_up.refused("worker", error)
     logs.configure("worker", level=settings.log_level)
     # Two lines for each message would drown the log; what they are about is logged by the engine.
     for noisy in ("celery.worker.strategy", "celery.app.trace", "httpx"):

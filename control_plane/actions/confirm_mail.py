@@ -5,6 +5,7 @@ The code is derived from the key ring, the member and the address, so that nothi
 
 import hashlib
 import hmac
+import shlex
 from typing import Final
 
 from control_plane.actions.tools import Tools
@@ -25,7 +26,9 @@ To confirm this mail address, run
 
 or send it to the API:
 
-    curl {api_url}/v1/confirmations --json '{{"code": "{code}"}}'
+    {curl} \\
+      {api_url}/v1/confirmations \\
+      --json '{{"code": "{code}"}}'
 
 If you have not signed up, ignore this letter.
 """
@@ -41,11 +44,13 @@ class CodeWrong(AppError):
 
 
 async def ask(tools: Tools, member: MemberId, email: str) -> None:
-    """Send the letter. Signing up has succeeded by then, so a failure is logged and no more."""
-    text = LETTER.format(product=DISPLAY_NAME, code=_codes(tools, member, email)[0], api_url=tools.api_url)
+    """Send the letter. Signing up has succeeded by then, so any failure is logged and no more."""
+    curl = f"curl --cacert {shlex.quote(tools.ca_file)}" if tools.ca_file else "curl"
+    code = _codes(tools, member, email)[0]
+    text = LETTER.format(product=DISPLAY_NAME, code=code, api_url=tools.api_url, curl=curl)
     try:
         await tools.mail.send(email, f"Confirm your mail address for {DISPLAY_NAME}", text, now=tools.clock.now())
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, the account stands; its text may hold the address)
         log.warning("a letter could not be sent", member=member, error=type(error).__name__)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from control_plane.actions import key_rules, owned
+from control_plane.actions import key_pace, key_rules, owned
 from control_plane.actions.once import Once
 from control_plane.actions.propagation import carry, publish_change
 from control_plane.actions.tools import Tools, acting
@@ -25,7 +25,7 @@ class KeyLimitReached(AppError):
     code = "key_limit_reached"
     status = 409
     public = "The plan “{plan}” has room for {most} named keys, and there are {most}."
-    next_action = "Revoke a key that is not used any more, or take a larger plan."
+    next_action = "Revoke a key that is not used any more: DELETE /v1/substrates/…/keys/…, or `loam keys revoke`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ async def create_api_key(
     """Make a key. The answer is held back a moment, so that a fresh key works at once.
 
     Raises:
-        KeyNameUnfit, KeyScopesMissing, KeyExpiryUnfit, KeyNameTaken, KeyLimitReached: see there.
+        KeyNameUnfit, KeyScopesMissing, KeyExpiryUnfit, KeyNameTaken, KeyLimitReached, TooManySecrets: see there.
     """
     now = tools.clock.now()
     secret = key_format.mint()
@@ -82,6 +82,7 @@ async def create_api_key(
         await once.begin(tx)
         # The substrate's lock makes the count hold: no other key is made meanwhile.
         row = await owned.claim_keyring(tx, caller, substrate)
+        await key_pace.admit(tx, substrate, now)
         if await api_keys.count_live(tx, substrate) >= row.terms.named_keys:
             raise KeyLimitReached(shown={"plan": row.terms.id.value, "most": row.terms.named_keys})
         await api_keys.insert(tx, key)

@@ -6,7 +6,7 @@ from control_plane.actions import destruction, owned
 from control_plane.actions.tools import Tools, acting
 from shared.kernel.errors import AppError
 from shared.kernel.ids import SubstrateId
-from shared.lifecycle.substrate import Event, Status, after
+from shared.lifecycle.substrate import Status
 from shared.registry import audit
 from shared.registry.account_tokens import Bearer
 from shared.registry.operations import Operation
@@ -24,6 +24,15 @@ class ConfirmationMissing(AppError):
     next_action = "Send the slug as “confirm”, or leave out “now” to have 72 hours in which it can be undone."
 
 
+class AlreadyDeleted(AppError):
+    """The substrate is gone; there is nothing left to erase."""
+
+    code = "already_deleted"
+    status = 409
+    public = "This substrate is deleted already: its memory and keys are erased."
+    next_action = "There is nothing left to do; subscribe again for a new one."
+
+
 async def delete_substrate(
     tools: Tools, caller: Bearer, substrate: SubstrateId, *, at_once: bool = False, confirm: str | None = None
 ) -> Operation:
@@ -31,15 +40,15 @@ async def delete_substrate(
 
     Raises:
         ConfirmationMissing: see there.
-        TransitionRefused: it is gone already.
+        AlreadyDeleted: see there.
     """
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
         row = await owned.claim_substrate(tx, caller, substrate)
+        if row.status is Status.DELETED:
+            raise AlreadyDeleted(substrate=substrate)
         if at_once and confirm != row.slug:
             raise ConfirmationMissing(shown={"slug": row.slug})
-        if row.status is not Status.DELETING:
-            after(row.status, Event.DELETION_ASKED)
         final = at_once or row.status in NOTHING_TO_UNDO
         operation = await (destruction.begin if final else destruction.hold)(tools, tx, row, now)
         facts = {"operation": operation.id, "subscription": row.subscription, "at_once": final}

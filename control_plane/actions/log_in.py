@@ -1,12 +1,11 @@
 """Log in: a token for a mail address and its password, with guessing slowed down."""
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from control_plane.actions import addresses, tokens
+from control_plane.actions import addresses, networks, tokens
 from control_plane.actions.tools import Tools
 from shared.kernel.errors import AppError
 from shared.registry import accounts, audit, login_failures
@@ -23,9 +22,6 @@ MOST_OF_ADDRESS: Final = 100
 
 MOST_OF_NETWORK: Final = 200
 """What one network may try on all mail addresses."""
-
-IPV4_PREFIX: Final = 24
-IPV6_PREFIX: Final = 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +123,7 @@ async def _admit(tools: Tools, address: str, subjects: list[tuple[bytes, int]]) 
             left.append(most - await login_failures.count_since(tx, subject, now - WINDOW))
         if min(left) <= 0:
             raise TooManyLogins
-        await login_failures.delete_before(tx, now - WINDOW)
+        await login_failures.delete_before(tx, now - login_failures.KEPT_FOR)
         for subject, _ in subjects:
             await login_failures.insert(tx, subject, now)
         return Allowance(left[0] - 1), await accounts.find_member_by_email(tx, address)
@@ -135,7 +131,7 @@ async def _admit(tools: Tools, address: str, subjects: list[tuple[bytes, int]]) 
 
 def _subjects(address: str, network: str) -> list[tuple[bytes, int]]:
     """What is counted, and how far. In one order for all callers, so that locks cannot cross."""
-    prefix = _prefix(network)
+    prefix = networks.prefix(network)
     return [
         (_subject("address and network", address, prefix), MOST_OF_ADDRESS_FROM_NETWORK),
         (_subject("address", address), MOST_OF_ADDRESS),
@@ -145,13 +141,3 @@ def _subjects(address: str, network: str) -> list[tuple[bytes, int]]:
 
 def _subject(*words: str) -> bytes:
     return hashlib.sha256("\0".join(words).encode("utf-8", "replace")).digest()
-
-
-def _prefix(network: str) -> str:
-    """The network that a caller's address belongs to: one customer has many addresses in it."""
-    try:
-        address = ipaddress.ip_address(network)
-    except ValueError:
-        return "unknown"
-    length = IPV4_PREFIX if address.version == 4 else IPV6_PREFIX  # noqa: PLR2004 (versions of IP)
-    return str(ipaddress.ip_network(f"{address}/{length}", strict=False))

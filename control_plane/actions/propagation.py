@@ -17,8 +17,8 @@ from shared.registry.substrates import Substrate
 PATIENCE: Final = timedelta(seconds=2)
 """How long an answer is held back for the server's acknowledgement."""
 
-NO_SERVER: Final = frozenset({Status.FAILED, Status.DELETED})
-"""Where nothing runs that could take a policy; whatever starts a server carries the newest one first."""
+NO_SERVER: Final = frozenset({Status.DELETED})
+"""Where nothing can run that takes a policy. A start that failed or was canceled may have left its server behind."""
 
 
 async def publish_change(tools: Tools, tx: Tx, substrate: Substrate, now: datetime) -> StoredPolicy:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from control_plane.actions import key_rules, owned
+from control_plane.actions import key_pace, key_rules, owned
 from control_plane.actions.claim_api_key import KeyIsRevoked
 from control_plane.actions.create_api_key import insert_secret
 from control_plane.actions.once import Once
@@ -65,6 +65,7 @@ async def rotate_api_key(
     Raises:
         KeyIsRevoked: nothing brings it back.
         KeyExpiryUnfit: the key itself has expired, so a new secret would be dead.
+        TooManySecrets: see there.
     """
     now = tools.clock.now()
     secret = key_format.mint()
@@ -75,6 +76,7 @@ async def rotate_api_key(
         if found.state is State.REVOKED:
             raise KeyIsRevoked(key=key)
         key_rules.fit_expiry(found.expires_at, now)
+        await key_pace.admit(tx, substrate, now)
         # A secret that nobody has taken needs no grace.
         span = SPANS[grace] if found.state is State.LIVE else timedelta(0)
         becomes = after(found.state, Event.ROTATED)

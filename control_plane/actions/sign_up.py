@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from control_plane.actions import addresses, confirm_mail, tokens
+from control_plane.actions import addresses, confirm_mail, sign_up_pace, tokens
 from control_plane.actions.once import Once
 from control_plane.actions.tools import Tools
 from shared.kernel.errors import AppError
@@ -50,17 +50,19 @@ class SignedUp:
         return f"SignedUp(account={self.account!r})"
 
 
-async def sign_up(tools: Tools, email: str, password: str, once: Once[SignedUp]) -> SignedUp:
-    """Open an account.
+async def sign_up(tools: Tools, email: str, password: str, network: str, once: Once[SignedUp]) -> SignedUp:
+    """Open an account; `network` is the caller's IP address.
 
     Raises:
         AddressUnusable: the mail address is none.
         PasswordUnfit: see there.
-        EmailTaken: see there.
+        EmailTaken, TooManySignUps, TooManyAtOnce: see there.
     """
     address = addresses.normal(email)
     if len(password) < PASSWORD_LEAST or len(password.encode()) > PASSWORD_BYTES_MOST:
         raise PasswordUnfit
+    tools.passwords.expect_room()
+    await sign_up_pace.admit(tools, network, tools.clock.now())
     password_hash = await tools.passwords.hash(password)
     now = tools.clock.now()
     account = AccountId(tools.ids.new("acc"))

@@ -34,8 +34,12 @@ class Tools:
     api_url: str
     ca_file: str | None
     """What clients must trust when a private authority signed the gateway's certificate."""
+    ca_bundle: str | None
+    """That together with the public authorities', for clients that take one file instead of their own trust."""
     confirm_mail: bool
     """Whether a trial needs a confirmed mail address."""
+    sign_ups_per_hour: int
+    """How many times one network may sign up in an hour."""
 
     @property
     def addresses(self) -> Addresses:

@@ -77,11 +77,15 @@ class OwnAccountView(msgspec.Struct, frozen=True):
 
 @post("/v1/signup", operation_id="sign_up", public=True, tags=["Account"], summary="Sign up")
 async def sign_up(
-    data: JSONBody[Credentials], tools: NamedDependency[Tools], ticket: NamedDependency[Ticket]
+    data: JSONBody[Credentials],
+    tools: NamedDependency[Tools],
+    network: NamedDependency[str],
+    ticket: NamedDependency[Ticket],
 ) -> SignedUpView:
-    """Open an account. The token is shown once and is good for 30 days."""
+    """Open an account. The token is shown once and is good for 30 days. A network may sign up so many times an hour."""
     scope = f"signup {addresses.normal(data.email)}"
-    return SignedUpView.of(await sign_up_action(tools, data.email, data.password, ticket.with_secret(201, scope=scope)))
+    once = ticket.with_secret(201, scope=scope)
+    return SignedUpView.of(await sign_up_action(tools, data.email, data.password, network, once))
 
 
 @post("/v1/login", operation_id="log_in", public=True, status_code=200, tags=["Account"], summary="Log in")

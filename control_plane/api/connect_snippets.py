@@ -6,6 +6,7 @@ client's own way of writing that, unless the key itself is given: that is for th
 
 import base64
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -61,6 +62,13 @@ class Target:
     """The MCP endpoint."""
     instance_url: str
     key: str | None
+    ca_file: str | None = None
+    """What must be trusted, where a private authority signs."""
+
+    @property
+    def curl(self) -> str:
+        """How curl is called here."""
+        return f"curl --cacert {shlex.quote(self.ca_file)}" if self.ca_file else "curl"
 
     def bearer(self, variable: str) -> str:
         """The header's value: the key, or the client's way to write the variable."""
@@ -72,7 +80,13 @@ class Target:
 
 
 def snippet(
-    client: str, *, slug: str, instance_url: str, ca_file: str | None = None, key: str | None = None
+    client: str,
+    *,
+    slug: str,
+    instance_url: str,
+    ca_file: str | None = None,
+    ca_bundle: str | None = None,
+    key: str | None = None,
 ) -> Snippet:
     """How to connect one client.
 
@@ -82,14 +96,20 @@ def snippet(
     make = CLIENTS.get(client)
     if make is None:
         raise ClientUnknown(shown={"known": ", ".join(CLIENTS), "seed": SEED})
-    made = make(Target(f"{NAME}-{slug[:4]}", f"{instance_url}/mcp", instance_url, key))
+    made = make(Target(f"{NAME}-{slug[:4]}", f"{instance_url}/mcp", instance_url, key, ca_file))
     notes = [*made.notes]
     if ca_file is not None:
-        notes.append(
-            f"This server's certificate is signed by a private authority. Start the client with "
-            f"NODE_EXTRA_CA_CERTS={ca_file} (Node) or SSL_CERT_FILE={ca_file} (Python and others)."
-        )
+        notes.append(_trust(ca_file, ca_bundle))
     return Snippet(client, made.files, made.command, made.deeplink, notes)
+
+
+def _trust(ca_file: str, ca_bundle: str | None) -> str:
+    """How clients are told to trust a private authority without losing the public ones."""
+    python = f" or SSL_CERT_FILE={ca_bundle} (Python and others)" if ca_bundle else ""
+    return (
+        "This server's certificate is signed by a private authority. Start the client with "
+        f"NODE_EXTRA_CA_CERTS={ca_file} (Node){python}. On another machine, copy the file there and name its place."
+    )
 
 
 def _seed(target: Target) -> Snippet:
@@ -203,12 +223,14 @@ console.log(await loam("/v1/search", {{ query: "When does the office close?", li
 
 def _curl(target: Target) -> Snippet:
     header = f'-H "Authorization: {target.bearer(f"${VARIABLE}")}"'
-    text = f"""curl {target.instance_url}/v1/atoms {header} \\
+    text = f"""{target.curl} {target.instance_url}/v1/atoms {header} \\
   --json '{{"atoms": [{{"content": "The office closes at six."}}]}}'
-curl {target.instance_url}/v1/search {header} \\
+{target.curl} {target.instance_url}/v1/search {header} \\
   --json '{{"query": "When does the office close?", "limit": 5}}'
 """
-    return Snippet("curl", [SnippetFile("memory.sh", "shell", text)], f"curl {target.instance_url}/v1/whoami {header}")
+    return Snippet(
+        "curl", [SnippetFile("memory.sh", "shell", text)], f"{target.curl} {target.instance_url}/v1/whoami {header}"
+    )
 
 
 CLIENTS: Final[Mapping[str, Callable[[Target], Snippet]]] = {

@@ -31,7 +31,8 @@ class PagePlugin(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page."""
-        return docs_page.render(openapi_schema, str(request.app.state.tools.api_url)).encode()
+        tools = request.app.state.tools
+        return docs_page.render(openapi_schema, tools.api_url, ca_file=tools.ca_file).encode()
 
 
 @get("/", include_in_schema=False, public=True)

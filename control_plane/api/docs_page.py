@@ -1,5 +1,6 @@
 """The API's description as a page: pure, from the OpenAPI document to HTML, without a script or a foreign host."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
@@ -36,14 +37,15 @@ dt { overflow-wrap: anywhere; } dd { margin: 0; }
 """.strip()
 
 
-def render(schema: Node, api_url: str) -> str:
-    """The whole page."""
+def render(schema: Node, api_url: str, *, ca_file: str | None = None) -> str:
+    """The whole page; `ca_file` is what curl must be told to trust, where a private authority signs."""
+    curl = f"curl --cacert {shlex.quote(ca_file)} {api_url}" if ca_file else f"curl {api_url}"
     groups = _groups(schema)
     info = schema["info"]
     links = "".join(f'<a href="#{_anchor(tag)}">{escape(tag)}</a>' for tag in groups)
     sections = "".join(
         f'<section><h2 id="{_anchor(tag)}">{escape(tag)}</h2>{"".join(entries)}</section>'
-        for tag, entries in _rendered(schema, groups, api_url)
+        for tag, entries in _rendered(schema, groups, curl)
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -53,7 +55,9 @@ def render(schema: Node, api_url: str) -> str:
         f'<header><h1>{escape(info["title"])} <span class="soft">{escape(info["version"])}</span></h1>'
         f"<p>{escape(info['description'])}</p>"
         f'<p class="soft">Address: <code>{escape(api_url)}</code> · '
-        'machine-readable: <a href="/v1/openapi.json">openapi.json</a></p></header>'
+        'machine-readable: <a href="/v1/openapi.json">openapi.json</a></p>'
+        "<p>The memory itself is at each instance's own address: MCP under <code>/mcp</code>, REST under "
+        "<code>/v1</code>, described at <code>/v1/openapi.json</code> there (with a key).</p></header>"
         f'<nav aria-label="Groups">{links}</nav><main>{sections}</main></body></html>'
     )
 
@@ -70,13 +74,13 @@ def _groups(schema: Node) -> dict[str, list[tuple[str, str, Node]]]:
 
 
 def _rendered(
-    schema: Node, groups: Mapping[str, list[tuple[str, str, Node]]], api_url: str
+    schema: Node, groups: Mapping[str, list[tuple[str, str, Node]]], curl: str
 ) -> Iterator[tuple[str, list[str]]]:
     for tag, found in groups.items():
-        yield tag, [_operation(schema, method, path, node, api_url) for method, path, node in found]
+        yield tag, [_operation(schema, method, path, node, curl) for method, path, node in found]
 
 
-def _operation(schema: Node, method: str, path: str, node: Node, api_url: str) -> str:
+def _operation(schema: Node, method: str, path: str, node: Node, curl: str) -> str:
     public = '<span class="tag">public</span>' if node.get("security") == [] else ""
     body = _json_schema(node.get("requestBody"))
     parts = [f"<p>{escape(node.get('description', ''))}</p>"]
@@ -88,7 +92,7 @@ def _operation(schema: Node, method: str, path: str, node: Node, api_url: str) -
     for status, answer in sorted(node.get("responses", {}).items()):
         if status != "default":
             parts.append(_answer(schema, status, answer))
-    parts.append(f"<h4>With curl</h4><pre>{escape(_curl(schema, method, path, node, api_url))}</pre>")
+    parts.append(f"<h4>With curl</h4><pre>{escape(_curl(schema, method, path, node, curl))}</pre>")
     return (
         f'<details id="{escape(node["operationId"])}"><summary><span class="method {method}">{method.upper()}</span>'
         f"<code>{escape(path)}</code><h3>{escape(node.get('summary') or '')}</h3>{public}</summary>"
@@ -171,8 +175,8 @@ def _json_schema(node: Node | None) -> Node | None:
     return found
 
 
-def _curl(schema: Node, method: str, path: str, node: Node, api_url: str) -> str:
-    lines = [f"curl {api_url}{path}"]
+def _curl(schema: Node, method: str, path: str, node: Node, curl: str) -> str:
+    lines = [f"{curl}{path}"]
     if node.get("security") != []:
         lines.append('-H "Authorization: Bearer $LOAM_TOKEN"')
     body = _json_schema(node.get("requestBody"))

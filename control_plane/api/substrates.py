@@ -256,6 +256,7 @@ async def connect_substrate(
         slug=found.slug,
         instance_url=tools.addresses.instance_url(found.slug),
         ca_file=tools.ca_file,
+        ca_bundle=tools.ca_bundle,
     )
 
 

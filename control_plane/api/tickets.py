@@ -41,7 +41,7 @@ async def provide_ticket(
         HeaderParameter(
             name="Idempotency-Key",
             description="A fresh random value for each new request; sent again with the same request it gets the same "
-            "answer, and nothing is done twice.",
+            "answer, and nothing is done twice. Answers are kept for seven days.",
             min_length=1,
             max_length=once.KEY_LENGTH_MOST,
             pattern="^[!-~]+$",

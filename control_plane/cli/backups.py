@@ -3,7 +3,7 @@
 import click
 
 from control_plane.cli.connection import Connection
-from control_plane.cli.following import finish, follow
+from control_plane.cli.following import finish, watch
 from control_plane.cli.pages import everything
 from control_plane.cli.shown import Answer, command
 
@@ -34,7 +34,9 @@ def list_(connection: Connection, answer: Answer, substrate: str) -> None:
 def create(connection: Connection, answer: Answer, substrate: str, timeout: float) -> None:
     """Copy the memory as it is now."""
     operation = connection.call("POST", f"/v1/substrates/{substrate}/backups").json()["operation"]
-    finish(answer, follow(connection, answer, operation["id"], seconds=timeout))
+    what, announced = f"{substrate} is still being backed up", f"{substrate} is being backed up: {operation['id']}"
+    ended = watch(connection, answer, operation["id"], seconds=timeout, what=what, announced=announced)
+    finish(answer, ended, seconds=timeout)
 
 
 @backups.command()
@@ -55,4 +57,6 @@ def restore(
     if not yes:
         click.confirm(f"Put the memory of {substrate} back as it was in {backup}?", abort=True, err=True)
     operation = connection.call("POST", f"/v1/substrates/{substrate}/backups/{backup}/restore").json()["operation"]
-    finish(answer, follow(connection, answer, operation["id"], seconds=timeout))
+    what, announced = f"{substrate} is still being restored", f"{substrate} is being restored: {operation['id']}"
+    ended = watch(connection, answer, operation["id"], seconds=timeout, what=what, announced=announced)
+    finish(answer, ended, seconds=timeout)

@@ -1,15 +1,15 @@
 """The customer's side of the API: where it is, whom it trusts, and the token that is kept for the next command."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from deploy.local import health
+from deploy.local import folders, health
 from deploy.local.settings import LocalSettings
+from deploy.local.trouble import Trouble
 
 KEPT: Final = "cli.json"
 TIMEOUT_SECONDS: Final = 40.0
@@ -26,7 +26,12 @@ class Refused(Exception):
 
 
 class Unreachable(Exception):
-    """The API does not answer, or what answers is something else."""
+    """The API does not answer, or is not trusted: a sentence, and what to do about it."""
+
+    def __init__(self, code: str, detail: str, next_action: str) -> None:
+        """With the problem in the API's own form."""
+        super().__init__(detail)
+        self.problem = {"code": code, "detail": detail, "next_action": next_action}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,9 @@ class Connection:
             with self._client() as client:
                 answer = client.request(method, path, content=content, headers=sent)
         except (httpx.HTTPError, OSError) as error:
-            raise Unreachable(f"{type(error).__name__}: {error}") from None
+            raise self._unreachable(error) from None
         if answer.is_error:
-            raise Refused(_problem(answer))
+            raise Refused(_problem(answer, self._where_to_look))
         return answer
 
     def token(self) -> str | None:
@@ -70,19 +75,45 @@ class Connection:
         return found if isinstance(found, str) else None
 
     def keep(self, token: str) -> Path:
-        """Keep a token for the next command, readable by this user only."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump({"token": token}, file)
-        fresh.replace(self._file)
+        """Keep a token for the next command, readable by this user only.
+
+        Raises:
+            Trouble: it cannot be written.
+        """
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            folders.write(self._file, json.dumps({"token": token}))
+        except OSError as error:
+            raise Trouble(
+                f"You are logged in, but the token cannot be kept in {self._file}: {error.strerror}.",
+                fix="Choose another folder with LOAM_STATE_DIR, then log in again.",
+            ) from None
         return self._file
 
     def forget(self) -> None:
         """Keep no token any more."""
         self._file.unlink(missing_ok=True)
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        where = self.settings.api_url or self.settings.dashboard_url
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            fix = (
+                "If a private authority signed it, get its file from the operator and set SSL_CERT_FILE to it."
+                if self.settings.api_url
+                else "Run `loam up`, which publishes this machine's authority, or look with `loam doctor`."
+            )
+            return Unreachable("certificate_untrusted", f"The certificate of {where} is not trusted here.", fix)
+        if "WRONG_VERSION_NUMBER" in str(error):
+            sentence = f"What answers at {where} does not speak HTTPS."
+            return Unreachable("https_not_spoken", sentence, f"Check the port. {self._where_to_look}")
+        sentence = f"The API does not answer at {where} ({type(error).__name__})."
+        return Unreachable("api_unreachable", sentence, self._where_to_look)
+
+    @property
+    def _where_to_look(self) -> str:
+        if self.settings.api_url:
+            return "Check LOAM_API_URL and the network, or try again in a moment."
+        return "Start it with `loam up`, or look with `loam doctor`."
 
     @property
     def _file(self) -> Path:
@@ -94,7 +125,7 @@ class Connection:
         return httpx.Client(base_url=self.settings.api_url, verify=health.trust(self.settings), timeout=TIMEOUT_SECONDS)
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def _problem(answer: httpx.Response, where_to_look: str) -> dict[str, Any]:
     try:
         found = answer.json()
     except ValueError:
@@ -105,5 +136,5 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
         "code": "unexpected_answer",
         "status": answer.status_code,
         "detail": f"The server answered {answer.status_code} without saying why.",
-        "next_action": "Try again; `loam doctor` looks for what is wrong on this machine.",
+        "next_action": f"Try again. {where_to_look}",
     }

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.status import Status
 
 from control_plane.cli.connection import Connection
-from control_plane.cli.shown import ERR, NOT_SUCCEEDED, Answer
+from control_plane.cli.shown import ERR, INTERRUPTED, NOT_SUCCEEDED, Answer
 
 HOLD_SECONDS: Final = 20
 """How long one request is held open; a change answers it at once."""
@@ -36,6 +36,27 @@ def follow(connection: Connection, answer: Answer, operation: str, *, seconds: f
                 return found
 
 
+@contextmanager
+def interruptible(*sentences: str) -> Iterator[None]:
+    """Ctrl-C ends the watching and not the work: these sentences say how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for sentence in sentences:
+            ERR.print(escape(sentence))
+        sys.exit(INTERRUPTED)
+
+
+def watch(
+    connection: Connection, answer: Answer, operation: str, *, seconds: float, what: str, announced: str
+) -> dict[str, Any]:
+    """As `follow`; whoever presses Ctrl-C is told `what` goes on, and how to watch again."""
+    goes_on = f"{what}; `loam operations wait {operation}` watches again."
+    with interruptible(f"Not watching any more. {goes_on}"):
+        answer.aside(announced)
+        return follow(connection, answer, operation, seconds=seconds)
+
+
 def show(answer: Answer, operation: dict[str, Any]) -> None:
     """An operation with its steps."""
     if answer.data(operation):
@@ -57,9 +78,13 @@ def show(answer: Answer, operation: dict[str, Any]) -> None:
         answer.say(escape(operation["error"].get("next_action") or ""))
 
 
-def finish(answer: Answer, operation: dict[str, Any]) -> None:
-    """Show how an operation ended, and fail if it did not succeed."""
+def finish(answer: Answer, operation: dict[str, Any], *, seconds: float) -> None:
+    """Show how an operation ended, or that it has not after so many seconds, and fail if it did not succeed."""
     show(answer, operation)
+    if operation["status"] not in ENDED and not answer.as_json:
+        status = str(operation["status"]).replace("_", " ")
+        command = f"`loam operations wait {operation['id']}`"
+        answer.say(escape(f"Still {status} after {seconds:g} s; it goes on without you: {command}"))
     if operation["status"] != "succeeded":
         sys.exit(NOT_SUCCEEDED)
 

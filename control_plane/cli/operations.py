@@ -3,7 +3,7 @@
 import click
 
 from control_plane.cli.connection import Connection
-from control_plane.cli.following import finish, follow, show
+from control_plane.cli.following import finish, show, watch
 from control_plane.cli.pages import everything
 from control_plane.cli.shown import Answer, command
 
@@ -39,7 +39,11 @@ def show_(connection: Connection, answer: Answer, operation: str) -> None:
 @command
 def wait(connection: Connection, answer: Answer, operation: str, timeout: float) -> None:
     """Watch it until it has ended; fails unless it succeeded."""
-    finish(answer, follow(connection, answer, operation, seconds=timeout))
+    finish(
+        answer,
+        watch(connection, answer, operation, seconds=timeout, what=f"{operation} goes on", announced=""),
+        seconds=timeout,
+    )
 
 
 @operations.command()

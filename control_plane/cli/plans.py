@@ -4,8 +4,8 @@ import secrets
 
 import click
 
-from control_plane.cli.connection import Connection
-from control_plane.cli.following import finish, follow
+from control_plane.cli.connection import Connection, Unreachable
+from control_plane.cli.following import finish, interruptible, watch
 from control_plane.cli.shown import Answer, command
 
 MB = 1024 * 1024
@@ -50,12 +50,32 @@ def subscribe(
     idempotency_key: str | None,
 ) -> None:
     """Take a plan; its instance is made at once."""
-    headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
-    found = connection.call("POST", "/v1/subscriptions", body={"plan": plan, "trial": trial}, headers=headers).json()
+    once = idempotency_key or secrets.token_hex(16)
+    again = f"loam subscribe {plan}{' --trial' if trial else ''} --idempotency-key {once}"
+    unknown = (
+        "No answer has come: the subscription may have been taken or not.",
+        f"This goes on with the same one and never takes a second: `{again}`",
+    )
+    body = {"plan": plan, "trial": trial}
+    with interruptible(*unknown):
+        try:
+            found = connection.call("POST", "/v1/subscriptions", body=body, headers={"Idempotency-Key": once}).json()
+        except Unreachable:
+            for sentence in unknown:
+                answer.aside(sentence)
+            raise
+    substrate, operation = found["substrate"]["id"], found["operation"]["id"]
     if wait:
-        ended = follow(connection, answer, found["operation"]["id"], seconds=timeout)
+        ended = watch(
+            connection,
+            answer,
+            operation,
+            seconds=timeout,
+            what=f"{substrate} is still being made",
+            announced=f"{substrate} is being made: {operation}",
+        )
         if ended["status"] != "succeeded":
-            finish(answer, ended)
+            finish(answer, ended, seconds=timeout)
         found["operation"] = ended
         found["substrate"] = connection.call("GET", f"/v1/substrates/{found['substrate']['id']}").json()
     if answer.data(found):

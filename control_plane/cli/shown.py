@@ -7,12 +7,14 @@ from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
 
 import click
+import httpx
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from control_plane.cli.connection import Connection, Refused, Unreachable
 from deploy.local.settings import LocalSettings
+from deploy.local.trouble import Trouble
 from shared.kernel.errors import AppError
 
 P = ParamSpec("P")
@@ -27,10 +29,30 @@ REFUSED: Final = 1
 NOT_LOGGED_IN: Final = 3
 UNREACHABLE: Final = 4
 NOT_SUCCEEDED: Final = 5
+INTERRUPTED: Final = 130
+"""What shells say of a command that Ctrl-C ended."""
 EXIT_CODES: Final = (
     "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not logged in, 4 the API does not answer, "
-    "5 the operation did not succeed."
+    "5 the operation did not succeed, 130 interrupted."
 )
+
+COMMANDS: Final = {
+    "not_logged_in": "Run `loam account login`, or `loam account signup` if you have no account yet.",
+    "api_key_presented": "LOAM_TOKEN takes an account token: unset it and run `loam account login`.",
+    "login_refused": "Check both; `loam account signup` opens an account.",
+    "email_taken": "Run `loam account login`.",
+    "email_unconfirmed": "Run `loam account confirm CODE` with the code from the letter, then try again.",
+    "unknown_plan": "`loam plans` shows what there is.",
+    "trial_taken": "Subscribe without --trial.",
+    "already_claimed": "If you do not have it any more: `loam keys rotate` makes a new secret.",
+    "unclaimed_expired": "`loam keys rotate` makes a new secret.",
+    "key_is_revoked": "`loam keys create` makes another key.",
+    "key_limit_reached": "`loam keys revoke` ends a key that is not used any more.",
+    "not_found": "Check the id: `loam substrates list` and `loam keys list SUBSTRATE` show what is yours.",
+    "operation_under_way": "`loam operations list SUBSTRATE` shows it; wait until it has ended.",
+    "substrate_deleted": "`loam subscribe` makes a new one.",
+}
+"""The next step in this tool's own words, where the API names an endpoint."""
 
 COLORS: Final = {
     "running": "green",
@@ -66,6 +88,11 @@ class Answer:
     def say(self, sentence: str) -> None:
         """One line for a person; texts from outside must have been escaped."""
         OUT.print(sentence)
+
+    def aside(self, sentence: str) -> None:
+        """A line for a person while the answer is not there yet: on standard error, in a pipe too."""
+        if sentence and not self.as_json:
+            ERR.print(escape(sentence))
 
     def table(self, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
         """Rows for a person."""
@@ -107,19 +134,25 @@ def command(run: Callable[Concatenate[Connection, Answer, P], None]) -> Callable
         try:
             run(Connection(LocalSettings.load()), answer, *arguments, **options)
         except Refused as refused:
-            _fail(answer, refused.problem, NOT_LOGGED_IN if refused.problem.get("status") == 401 else REFUSED)  # noqa: PLR2004
+            _fail(
+                answer,
+                _in_commands(refused.problem),
+                NOT_LOGGED_IN if refused.problem.get("status") == httpx.codes.UNAUTHORIZED else REFUSED,
+            )
         except Unreachable as unreachable:
-            problem = {
-                "code": "api_unreachable",
-                "detail": f"The API does not answer ({unreachable}).",
-                "next_action": "Start it with `loam up`, or look with `loam doctor`.",
-            }
-            _fail(answer, problem, UNREACHABLE)
+            _fail(answer, unreachable.problem, UNREACHABLE)
+        except Trouble as trouble:
+            _fail(answer, {"code": "local_trouble", "detail": trouble.sentence, "next_action": trouble.fix}, REFUSED)
         except AppError as error:
             _fail(answer, {"code": error.code, "detail": error.detail, "next_action": error.next_step}, REFUSED)
 
     wrapped_command: Callable[P, None] = wrapped
     return wrapped_command
+
+
+def _in_commands(problem: dict[str, Any]) -> dict[str, Any]:
+    command_for = COMMANDS.get(str(problem.get("code")))
+    return {**problem, "next_action": command_for} if command_for else problem
 
 
 def _fail(answer: Answer, problem: Mapping[str, Any], code: int) -> None:

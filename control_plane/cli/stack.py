@@ -2,10 +2,12 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final, ParamSpec
 
 import click
@@ -13,9 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.local import capacity as local_capacity
-from deploy.local import demo, doctor
+from deploy.local import demo, doctor, log_files
 from deploy.local import stack as local
 from deploy.local.settings import LocalSettings
+from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import Trouble
 from shared.kernel.errors import AppError
 
@@ -37,6 +40,9 @@ def telling(command: Callable[P, None]) -> Callable[P, None]:
                 PROGRESS.print(escape(trouble.detail), style="dim")
             PROGRESS.print(f"[bold red]{escape(trouble.sentence)}[/]\n{escape(trouble.fix)}")
             sys.exit(1)
+        except KeyboardInterrupt:
+            PROGRESS.print("Interrupted. Nothing is lost: the same command goes on from here.")
+            sys.exit(130)
         except AppError as error:
             PROGRESS.print(f"[bold red]{escape(error.detail)}[/]\n{escape(error.next_step or '')}")
             sys.exit(1)
@@ -51,16 +57,17 @@ def stack() -> None:
 
 @stack.command()
 @click.option("--demo/--no-demo", "wants_demo", default=None, help="Make a demonstration tenant (default: LOAM_DEMO).")
+@click.option("--new-demo-key", is_flag=True, help="Replace the demonstration's API key, and show the new one once.")
 @telling
-def up(wants_demo: bool | None) -> None:  # noqa: FBT001 - click passes it by name
+def up(wants_demo: bool | None, new_demo_key: bool) -> None:  # noqa: FBT001 - click passes them by name
     """Start everything, and show a tenant that is ready to use. Again is safe and quick."""
     settings = LocalSettings.load()
     with progress() as say:
         warnings = local.up(settings, say)
     shown = None
-    if settings.demo if wants_demo is None else wants_demo:
+    if new_demo_key or (settings.demo if wants_demo is None else wants_demo):
         with progress() as say:
-            shown = demo.show(settings, lambda operation: say(_step_of(operation)))
+            shown = demo.show(settings, lambda operation: say(_step_of(operation)), new_key=new_demo_key)
     for warning in warnings:
         PROGRESS.print(f"[bold yellow]! {escape(warning)}[/]")
     _show_addresses(settings)
@@ -72,9 +79,15 @@ def up(wants_demo: bool | None) -> None:  # noqa: FBT001 - click passes it by na
 @telling
 def down() -> None:
     """Stop everything that `up` started, tenants too; all data stays."""
+    settings = LocalSettings.load()
     with progress() as say:
-        local.down(LocalSettings.load(), say)
-    SHOWN.print("Everything is stopped. All data is kept; `make up` goes on with it.")
+        ended = local.down(settings, say)
+    if not settings.root.exists():
+        SHOWN.print(f"Nothing to stop: there is no state folder {escape(str(settings.root))}.")
+    elif not ended:
+        SHOWN.print("Nothing was running. All data is kept; `make up` goes on with it.")
+    else:
+        SHOWN.print("Everything is stopped. All data is kept; `make up` goes on with it.")
 
 
 @stack.command()
@@ -83,6 +96,9 @@ def down() -> None:
 def reset(yes: bool) -> None:  # noqa: FBT001 - click passes it by name
     """Stop everything and remove all data: every account, memory and key."""
     settings = LocalSettings.load()
+    if not settings.root.exists():
+        SHOWN.print(f"Nothing to remove: there is no state folder {escape(str(settings.root))}.")
+        return
     if not yes:
         click.confirm(f"Remove {settings.root} with every account, memory and key in it?", abort=True)
     with progress() as say:
@@ -95,12 +111,19 @@ def reset(yes: bool) -> None:  # noqa: FBT001 - click passes it by name
 @telling
 def info(as_json: bool) -> None:  # noqa: FBT001 - click passes it by name
     """Where everything is: addresses, CA file, state folder."""
-    found = local.info(LocalSettings.load()).as_dict()
+    settings = LocalSettings.load()
+    found = local.info(settings).as_dict()
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    runs = Supervisor(settings).is_running()
+    SHOWN.print(f"{'runs':<17} {'yes' if runs else 'no; `make up` starts it'}")
+    absent = {
+        name for name in ("ca_file", "ca_bundle", "staff_token_file", "state_dir") if not Path(found[name]).exists()
+    }
     for name, value in found.items():
-        SHOWN.print(f"{name:<17} {escape(value)}")
+        if name not in {"dashboard_url", *absent}:
+            SHOWN.print(f"{name:<17} {escape(value)}")
 
 
 @stack.command(name="doctor")
@@ -134,7 +157,22 @@ def show_capacity(as_json: bool) -> None:  # noqa: FBT001 - click passes it by n
         SHOWN.print(f"{room.name:<32} {room.taken:>16,.0f} of {room.limit:,.0f}")
 
 
-COMMANDS: Final[tuple[click.Command, ...]] = (up, down, reset, info, check, show_capacity)
+@stack.command()
+@click.argument("name", metavar="PROGRAM|SUBSTRATE")
+@click.option("-n", "--lines", default=100, show_default=True, help="How many of the last lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on showing what is written.")
+@telling
+def logs(name: str, lines: int, follow: bool) -> None:  # noqa: FBT001 - click passes it by name
+    """Show what a program, or a tenant's server, has written."""
+
+    def write(part: bytes) -> None:
+        click.echo(part, nl=False)
+
+    with suppress(KeyboardInterrupt):  # how a person stops following
+        log_files.show(LocalSettings.load(), name, write, lines=lines, follow=follow)
+
+
+COMMANDS: Final[tuple[click.Command, ...]] = (up, down, reset, info, check, show_capacity, logs)
 """For the command `loam`, which has them at its top level."""
 
 
@@ -142,14 +180,17 @@ COMMANDS: Final[tuple[click.Command, ...]] = (up, down, reset, info, check, show
 def progress() -> Iterator[Callable[[str], None]]:
     """A line that says what is being waited for; on a terminal it spins, in a log each step is a line."""
     if not PROGRESS.is_terminal:
+        began = time.monotonic()
         last = [""]
 
         def tell(step: str) -> None:
             if step != last[0]:
                 last[0] = step
-                PROGRESS.print(f"  {escape(step)} …")
+                PROGRESS.print(f"  {time.monotonic() - began:5.1f} s  {escape(step)} …")
 
         yield tell
+        if last[0]:
+            PROGRESS.print(f"  {time.monotonic() - began:5.1f} s  done")
         return
     with PROGRESS.status("") as status:
         yield lambda step: status.update(f"{escape(step)} …")
@@ -169,7 +210,7 @@ def _show_addresses(settings: LocalSettings) -> None:
     if settings.ca_file.is_file():
         SHOWN.print("\nThis machine's own authority signs its certificates; clients must be told to trust it:")
         SHOWN.print(f"  export NODE_EXTRA_CA_CERTS={escape(found.ca_file)}")
-        SHOWN.print(f"  export SSL_CERT_FILE={escape(found.ca_file)}")
+        SHOWN.print(f"  export SSL_CERT_FILE={escape(found.ca_bundle)}")
 
 
 def _show_demonstration(shown: demo.Demonstration) -> None:
@@ -179,12 +220,17 @@ def _show_demonstration(shown: demo.Demonstration) -> None:
     SHOWN.print(f"  Account            {escape(shown.email)} (password in {escape(str(shown.account_file))})")
     if shown.key:
         SHOWN.print(f"  API key            [bold]{shown.key}[/]")
-        SHOWN.print("                     Shown this once. Keep it now; a lost key is rotated.")
+        SHOWN.print(f"                     Shown this once; if it is lost: {escape(_itself())} up --new-demo-key")
     else:
-        rotate = f"loam keys rotate {shown.substrate} {shown.key_id}"
-        SHOWN.print(f"  API key            was shown once; for another: {rotate}")
+        SHOWN.print(f"  API key            was shown once; for another: {escape(_itself())} up --new-demo-key")
     SHOWN.print("\nPaste into your MCP client:\n")
     click.echo(shown.mcp_block())
+
+
+def _itself() -> str:
+    """This command as a shell finds it from here."""
+    path = Path(sys.executable).parent / "loam"
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _mark(finding: doctor.Finding) -> str:

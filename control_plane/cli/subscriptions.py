@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from control_plane.cli.connection import Connection
-from control_plane.cli.following import finish, follow
+from control_plane.cli.following import finish, watch
 from control_plane.cli.pages import everything
 from control_plane.cli.shown import Answer, command
 
@@ -73,9 +73,12 @@ def change(
     path = f"/v1/subscriptions/{subscription}/change"
     found = connection.call("POST", path, body={"plan": plan}, headers=headers).json()
     if wait:
-        found["operation"] = follow(connection, answer, found["operation"]["id"], seconds=timeout)
-        if found["operation"]["status"] != "succeeded":
-            finish(answer, found["operation"])
+        operation = found["operation"]["id"]
+        what, announced = "Its plan is still being changed", f"The plan is being changed: {operation}"
+        ended = watch(connection, answer, operation, seconds=timeout, what=what, announced=announced)
+        found["operation"] = ended
+        if ended["status"] != "succeeded":
+            finish(answer, ended, seconds=timeout)
     if not answer.data(found):
         answer.say(f"{subscription} is on the plan {found['subscription']['plan']}.")
 

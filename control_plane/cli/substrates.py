@@ -7,7 +7,7 @@ import click
 from rich.markup import escape
 
 from control_plane.cli.connection import Connection
-from control_plane.cli.following import finish, follow, show
+from control_plane.cli.following import finish, interruptible, show, watch
 from control_plane.cli.pages import everything
 from control_plane.cli.shown import Answer, command
 
@@ -103,9 +103,17 @@ def delete(
     elif not yes:
         click.confirm(f"Delete {substrate}?", abort=True, err=True)
     path = f"/v1/substrates/{substrate}" + (f"?{urlencode(query)}" if query else "")
-    operation = connection.call("DELETE", path).json()["operation"]
+    again = f"`loam substrates delete {substrate}{' --now' if now else ''}`"
+    with interruptible(f"No answer has come: {substrate} may be deleted already or not. Again is safe: {again}"):
+        operation = connection.call("DELETE", path).json()["operation"]
     if operation["held_until"] is None and wait:
-        finish(answer, follow(connection, answer, operation["id"], seconds=timeout))
+        what = f"{substrate} is still being erased"
+        announced = f"{substrate} is being erased: {operation['id']}"
+        finish(
+            answer,
+            watch(connection, answer, operation["id"], seconds=timeout, what=what, announced=announced),
+            seconds=timeout,
+        )
     elif operation["held_until"] is None or answer.as_json:
         show(answer, operation)
     else:

@@ -16,6 +16,7 @@ from data_plane.atoms.errors import (
     AtomLimitReached,
     AtomRefused,
     IdempotencyKeyReused,
+    NoAtoms,
     TooManyAtoms,
     VersionConflict,
 )
@@ -108,7 +109,9 @@ async def remember(memory: Memory, caller: Caller, order: SaveOrder) -> Saved:
 
 
 def _prepare(caller: Caller, order: SaveOrder) -> list[_Prepared]:
-    if not 1 <= len(order.atoms) <= rules.MAX_ATOMS:
+    if not order.atoms:
+        raise NoAtoms
+    if len(order.atoms) > rules.MAX_ATOMS:
         raise TooManyAtoms(shown={"count": len(order.atoms), "limit": rules.MAX_ATOMS})
     key = order.idempotency_key
     if key is not None and not (key.isprintable() and 1 <= len(key.encode()) <= MAX_KEY_BYTES):

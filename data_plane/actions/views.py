@@ -30,7 +30,7 @@ class AtomView(msgspec.Struct, kw_only=True, omit_defaults=True):
     expires_at: str | None = None
     links: tuple[Link, ...] = ()
     score: float | None = None
-    """Of a search result: higher is better, comparable within one answer only."""
+    """Of a search result: 1 is the best of this answer, the others in proportion; not comparable between answers."""
     truncated: bool = False
     """The content was cut to keep the answer short; get the atom by name for all of it."""
 

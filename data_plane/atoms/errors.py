@@ -12,12 +12,21 @@ class AtomRefused(AppError):
     next_action = "{fix}"
 
 
+class NoAtoms(AppError):
+    """A save has nothing to save."""
+
+    code = "no_atoms"
+    status = 400
+    public = "The save has no atoms."
+    next_action = 'Put at least one into “atoms”, such as {{"content": "…"}}.'
+
+
 class TooManyAtoms(AppError):
     """A save has more atoms than one save may."""
 
     code = "too_many_atoms"
     status = 400
-    public = "The save has {count} atoms; between 1 and {limit} are possible."
+    public = "The save has {count} atoms; one save takes at most {limit}."
     next_action = "Send them in several saves."
 
 
@@ -27,7 +36,7 @@ class AtomTooLarge(AppError):
     code = "atom_too_large"
     status = 413
     public = "{where}.content has {size} bytes; the plan's atoms have at most {limit}."
-    next_action = "Split it into several atoms, or change the plan."
+    next_action = "Split it into several atoms."
 
 
 class SecretFound(AppError):
@@ -63,7 +72,7 @@ class AtomLimitReached(AppError):
     code = "atom_limit_reached"
     status = 403
     public = "The plan holds {limit} atoms; {used} are live and this would add {added}. Nothing was saved."
-    next_action = "Forget some atoms, or change the plan."
+    next_action = "Forget some atoms; a larger plan holds more."
 
 
 class IdempotencyKeyReused(AppError):

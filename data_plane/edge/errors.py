@@ -9,7 +9,7 @@ class HostUnknown(AppError):
     code = "host_unknown"
     status = 421
     public = "This instance is not addressed by that host name."
-    next_action = "Use the instance's own address, as the dashboard shows it."
+    next_action = "Use the instance's own address, as `loam substrates show` has it."
 
 
 class OriginRefused(AppError):
@@ -27,7 +27,9 @@ class UsesApiKeys(AppError):
     code = "uses_api_keys"
     status = 404
     public = "This server uses API keys, not OAuth."
-    next_action = "Send the header “Authorization: Bearer <your key>”; the dashboard's Connect page has the snippet."
+    next_action = (
+        "Check the API key in the header “Authorization: Bearer <your key>”; `loam substrates connect` has the snippet."
+    )
 
 
 class RegistrationRefused(UsesApiKeys):
@@ -35,7 +37,7 @@ class RegistrationRefused(UsesApiKeys):
 
     status = 400
     code = "registration_refused"
-    public = "There is no client registration: this server uses API keys."
+    public = "There is no client registration: this server uses API keys. Check the one in the Authorization header."
 
 
 class BodyTooLarge(AppError):

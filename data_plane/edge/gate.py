@@ -7,6 +7,8 @@ a key, whether it exists or not.
 import time
 from typing import Any, Final
 
+import structlog
+
 from data_plane.edge.activity import Activity
 from data_plane.edge.answers import refuse
 from data_plane.edge.errors import BodyTooLarge, HostUnknown, OriginRefused
@@ -18,6 +20,7 @@ from shared.kernel.clock import Clock, to_ms
 from shared.kernel.errors import AppError
 from shared.kernel.logs import logger
 from shared.keys.bearer import token_of
+from shared.web.request_ids import request_id_of
 
 log = logger(__name__)
 
@@ -48,6 +51,10 @@ class Gate:
         if scope["type"] != "http":
             await self._faces(scope, receive, send)
             return
+        with structlog.contextvars.bound_contextvars(request=request_id_of(scope["headers"])):
+            await self._log_around(scope, receive, send)
+
+    async def _log_around(self, scope: Any, receive: Any, send: Any) -> None:
         began = time.perf_counter()
         status = 0
 
@@ -57,11 +64,9 @@ class Gate:
                 status = message["status"]
             await send(message)
 
-        self._running += 1
         try:
             await self._pass(scope, receive, watched)
         finally:
-            self._running -= 1
             state = scope.get("state", {})
             log.info(
                 "request",
@@ -76,7 +81,7 @@ class Gate:
     async def _pass(self, scope: Any, receive: Any, send: Any) -> None:
         is_use = False
         try:
-            if self._running > MOST_AT_ONCE:
+            if self._running >= MOST_AT_ONCE:
                 raise Busy
             headers: list[tuple[bytes, bytes]] = scope["headers"]
             in_force = self._desk.get()
@@ -90,13 +95,18 @@ class Gate:
                 if is_use:
                     self._uses.note(caller.key_id, to_ms(self._clock.now()))
         except AppError as refused:
+            # Not counted as running: a stranger whose body is still being read must take nobody's place.
             await refuse(send, refused)
             return
-        if not is_use:
-            await self._faces(scope, receive, send)
-            return
-        with self._activity.exchange() as exchange:
-            await self._faces(scope, exchange.receiving(receive), exchange.sending(send))
+        self._running += 1
+        try:
+            if is_use:
+                with self._activity.exchange() as exchange:
+                    await self._faces(scope, exchange.receiving(receive), exchange.sending(send))
+            else:
+                await self._faces(scope, receive, send)
+        finally:
+            self._running -= 1
 
 
 def _check_host(headers: list[tuple[bytes, bytes]], in_force: InForce) -> None:

@@ -155,7 +155,7 @@ _ATOM: Final = _object(
         "confidence": {"type": "number"},
         "expires_at": {"type": "string"},
         "links": {"type": "array", "items": _LINK},
-        "score": {"type": "number"},
+        "score": {"type": "number", "description": "1.0 is the best of this answer; the others in proportion."},
         "truncated": {"type": "boolean", "description": "Cut to keep the answer short: get it by name."},
     },
     "name",

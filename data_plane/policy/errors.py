@@ -24,7 +24,7 @@ class ScopeMissing(AppError):
     code = "scope_missing"
     status = 403
     public = "This needs a key with the scope “{scope}”; this one has: {has}."
-    next_action = "Use another key, or create one with the scope “{scope}” in the dashboard."
+    next_action = "Use another key, or create one with the scope “{scope}”: `loam keys create`."
 
     @property
     def headers(self) -> dict[str, str]:
@@ -49,7 +49,7 @@ class ModeRefuses(AppError):
     code = "mode_refuses"
     status = 403
     public = "This substrate is {mode}{reason}, which does not allow to {action}."
-    next_action = "The dashboard says why, and how to get it running again."
+    next_action = "`loam substrates show` says why; ask support how to get it running again."
 
 
 class NamespaceNotBound(AppError):

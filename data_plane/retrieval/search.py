@@ -22,7 +22,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An atom and how well it matches: comparable within one answer only."""
+    """An atom and how well it matches: 1 is the best of this answer, the others in proportion to it."""
 
     atom: AtomVersion
     score: float
@@ -44,4 +44,6 @@ def search(tx: Tx, question: Question, now_ms: int) -> list[Found]:
         limit=question.limit,
     )
     atoms = atom_table.list_by_index(tx, [hit.index for hit in hits])
-    return [Found(atom=atoms[hit.index], score=float(f"{hit.score:.6g}")) for hit in hits]
+    # BM25 by itself says little: in a small memory it is a millionth, for the best match as for the worst.
+    best = max((hit.score for hit in hits), default=0.0)
+    return [Found(atom=atoms[hit.index], score=round(hit.score / best, 4) if best > 0 else 1.0) for hit in hits]

@@ -9,7 +9,7 @@ class StorageFull(AppError):
     code = "storage_full"
     status = 507
     public = "The storage is full; nothing was saved."
-    next_action = "Change to a plan with more storage; reading and exporting go on working."
+    next_action = "Reading goes on working; a larger plan has more storage."
 
 
 class DatabaseTooNew(AppError):

@@ -11,6 +11,7 @@ HERE: Final = Path(__file__).parent
 CADDYFILE: Final = HERE / "Caddyfile"
 CONFINED: Final = HERE / "confined"
 INTERNAL: Final = "internal"
+DEVELOPMENT: Final = "development"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Gateway:
     mount_point: Path
     """An empty folder, on which the confined gateway's root is built."""
     tls: str = INTERNAL
+    environment_name: str = DEVELOPMENT
+    """`production` tells browsers to insist on HTTPS from now on."""
 
     @property
     def authority(self) -> Path:
@@ -43,6 +46,7 @@ class Gateway:
             "LOAM_EDGE": str(self.edge),
             "LOAM_STORAGE": str(self.storage),
             "LOAM_TLS": self.tls,
+            "LOAM_ENVIRONMENT": self.environment_name,
             "HOME": str(self.storage),
             "XDG_DATA_HOME": str(self.storage),
             "XDG_CONFIG_HOME": str(self.storage),

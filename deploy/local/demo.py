@@ -72,8 +72,8 @@ class Demonstration:
         return json.dumps({"mcpServers": {"loam": server}}, indent=2)
 
 
-def show(settings: LocalSettings, watch: Watch) -> Demonstration:
-    """The demonstration tenant, made unless there is one.
+def show(settings: LocalSettings, watch: Watch, *, new_key: bool = False) -> Demonstration:
+    """The demonstration tenant, made unless there is one; `new_key` replaces a key that was shown already.
 
     Raises:
         Trouble: the API refuses, or the tenant does not come up.
@@ -84,7 +84,7 @@ def show(settings: LocalSettings, watch: Watch) -> Demonstration:
         if demo.is_gone(account):
             account = demo.subscribed(demo.signed_in(anew=True))
         demo.wait(account, watch)
-        return demo.described(account)
+        return demo.described(account, new_key=new_key)
 
 
 class _Demo:
@@ -147,11 +147,14 @@ class _Demo:
                     detail=json.dumps(operation.get("error"), indent=2),
                 )
 
-    def described(self, account: Account) -> Demonstration:
+    def described(self, account: Account, *, new_key: bool) -> Demonstration:
         """Where it is, with its key if nobody has claimed it yet."""
         found = _checked(self._get(account, f"/v1/substrates/{account.substrate}"))
         keys = _checked(self._get(account, f"/v1/substrates/{account.substrate}/keys"))["keys"]
         first = next((key for key in keys if key["name"] == "default"), None)
+        secret = self._claimed(account, first["id"]) if first else None
+        if secret is None and new_key:
+            secret = self._replaced(account, keys)
         return Demonstration(
             email=account.email,
             account_file=self._file,
@@ -159,7 +162,7 @@ class _Demo:
             instance_url=found["instance_url"],
             mcp_endpoint=found["mcp_endpoint"],
             key_id=first["id"] if first else "",
-            key=self._claimed(account, first["id"]) if first else None,
+            key=secret,
         )
 
     def _claimed(self, account: Account, key: str) -> str | None:
@@ -167,6 +170,17 @@ class _Demo:
         answer = self._http.post(address, headers=_bearer(account))
         if answer.status_code in {httpx.codes.CONFLICT, httpx.codes.GONE}:
             return None
+        return str(_checked(answer)["secret"])
+
+    def _replaced(self, account: Account, keys: list[dict[str, Any]]) -> str:
+        """Another secret of a key that is not revoked, or of a new one."""
+        path = f"/v1/substrates/{account.substrate}/keys"
+        usable = [key for key in keys if key.get("state") != "revoked"]
+        if usable:
+            answer = self._http.post(f"{path}/{usable[0]['id']}/rotate", json={}, headers=_bearer(account))
+        else:
+            body = {"name": f"default-{secrets.token_hex(2)}"}
+            answer = self._http.post(path, json=body, headers=_bearer(account))
         return str(_checked(answer)["secret"])
 
     def _works(self, token: str) -> bool:

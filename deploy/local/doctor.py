@@ -13,13 +13,22 @@ from pathlib import Path
 from typing import Final
 
 from deploy.images.tenant import image
-from deploy.local import capacity, docker_engine, folders, health, names, ports, tenant_programs
-from deploy.local.programs import ROOT
+from deploy.local import (
+    capacity,
+    docker_engine,
+    folders,
+    health,
+    log_lines,
+    names,
+    ports,
+    preflight,
+    tenant_programs,
+)
+from deploy.local.programs import NAMES, ROOT
 from deploy.local.settings import LocalSettings, RuntimeChoice
 from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import Trouble
 
-PROGRAMS: Final = ("postgres", "redis", "gateway", "control-plane", "worker", "waker")
 OLDEST_PYTHON: Final = (3, 11)
 GB: Final = 1024**3
 LEAST_DISK: Final = 2 * GB
@@ -168,26 +177,28 @@ def name_resolution(settings: LocalSettings) -> Finding:
 def listening(settings: LocalSettings) -> Finding:
     """The ports are ours, or free."""
     wanted = f"{settings.https_port} and {settings.http_port} on {', '.join(settings.addresses)}"
-    if Supervisor(settings).is_running():
-        return Finding("ports", Verdict.GOOD, f"{wanted}: the gateway's")
+    gateway = Supervisor(settings).process_of("gateway")
     try:
-        ports.require_free(settings.https_port, settings.addresses, setting="LOAM_HTTPS_PORT")
-        ports.require_free(settings.http_port, settings.addresses, setting="LOAM_HTTP_PORT")
+        preflight.check_ports(settings)
     except Trouble as trouble:
         return Finding("ports", Verdict.BAD, trouble.sentence, trouble.fix)
-    return Finding("ports", Verdict.GOOD, f"{wanted}: free")
+    numbers = (settings.https_port, settings.http_port)
+    is_ours = all(ports.is_held_only_by(gateway, port, at) for port in numbers for at in settings.addresses)
+    return Finding("ports", Verdict.GOOD, f"{wanted}: {'the gateway listens' if is_ours else 'free'}")
 
 
 def services(settings: LocalSettings) -> Finding:
     """Every program runs."""
+    if not was_started(settings):
+        return Finding("programs", Verdict.WARNING, "not started yet", "Run `make up`.")
     keeper = Supervisor(settings)
     if not keeper.is_running():
         return Finding("programs", Verdict.BAD, "not started", "Run `make up`.")
-    down = [f"{name} ({keeper.state_of(name).lower()})" for name in PROGRAMS if keeper.state_of(name) != "RUNNING"]
+    down = [_described(keeper, name) for name in NAMES if keeper.state_of(name) != "RUNNING"]
     if not down:
         return Finding("programs", Verdict.GOOD, "all run")
     return Finding(
-        "programs", Verdict.BAD, f"not running: {', '.join(down)}", f"Run `make up`; logs are in {settings.logs}."
+        "programs", Verdict.BAD, f"not running: {'; '.join(down)}", f"Run `make up`; logs are in {settings.logs}."
     )
 
 
@@ -208,11 +219,27 @@ def room(settings: LocalSettings) -> Finding:
     )
 
 
+def was_started(settings: LocalSettings) -> bool:
+    """Whether `up` has ever got as far as starting programs here: if not, that they do not run is no fault."""
+    return Supervisor(settings).configuration.is_file()
+
+
+def _described(keeper: Supervisor, name: str) -> str:
+    why = log_lines.last_error(keeper.tail_of(name))
+    return f"{name} ({keeper.state_of(name).lower()}{f': {why}' if why else ''})"
+
+
 def authority(settings: LocalSettings) -> Finding:
     """The certificate that clients must trust is there and still valid."""
-    if settings.tls != "internal":
+    if settings.tls_files is not None:
+        try:
+            preflight.check_certificate(settings)
+        except Trouble as trouble:
+            return Finding("certificates", Verdict.BAD, trouble.sentence, trouble.fix)
         return Finding("certificates", Verdict.GOOD, f"from {settings.tls}")
     if not settings.ca_file.is_file():
+        if not was_started(settings):
+            return Finding("certificates", Verdict.WARNING, "not made yet")
         return Finding("certificates", Verdict.BAD, "no authority yet", "Run `make up`, which makes one.")
     try:
         ssl.create_default_context(cafile=str(settings.ca_file))
@@ -227,6 +254,8 @@ def api(settings: LocalSettings) -> Finding:
     """The API answers over TLS."""
     if health.api_answers(settings):
         return Finding("API", Verdict.GOOD, settings.dashboard_url)
+    if not was_started(settings):
+        return Finding("API", Verdict.WARNING, "not started yet")
     return Finding("API", Verdict.BAD, f"{settings.dashboard_url} does not answer", "Run `make up`.")
 
 

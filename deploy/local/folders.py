@@ -33,9 +33,10 @@ def make(settings: LocalSettings, *, gateway: User, postgres: User, redis: User)
     own = User("", os.geteuid(), os.getegid())
     try:
         settings.root.mkdir(parents=True, exist_ok=True)
-    except PermissionError as error:
+    except OSError as error:
         raise Trouble(
-            f"The state folder {settings.root} cannot be made.", fix="Choose another with LOAM_STATE_DIR."
+            f"The state folder {settings.root} cannot be made: {error.strerror}.",
+            fix="Choose another with LOAM_STATE_DIR.",
         ) from error
     rooms: list[tuple[Path, User, int]] = [
         (settings.root, own, ENTER),

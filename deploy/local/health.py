@@ -3,10 +3,12 @@
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import httpx
 
+from deploy.local import log_lines
 from deploy.local.settings import LocalSettings
 from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import Trouble
@@ -33,7 +35,8 @@ def wait(supervisor: Supervisor, name: str, works: Callable[[], bool], *, second
         keeps_ending = state in OVER or (state == "BACKOFF" and waited > ENDS_AGAIN_SECONDS)
         if keeps_ending or waited > seconds:
             how = "ends as soon as it is started" if keeps_ending else f"does not answer after {seconds:g} s"
-            raise Trouble(f"{name} {how}.", fix=supervisor.where_to_look(name), detail=supervisor.tail_of(name))
+            said = log_lines.errors(supervisor.tail_of(name))
+            raise Trouble(f"{name} {how}.", fix=supervisor.where_to_look(name), detail=said)
         time.sleep(STEP_SECONDS)
 
 
@@ -51,8 +54,16 @@ def api(settings: LocalSettings, *, timeout: float = 10.0) -> httpx.Client:
 
 
 def trust(settings: LocalSettings) -> ssl.SSLContext:
-    """Trusts the machine's own authority where there is one, and the system's otherwise."""
-    return ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file.is_file() else None)
+    """Trusts the machine's own authority where there is one, and what the system trusts."""
+    context = ssl.create_default_context()
+    if settings.tls_files is not None:
+        # On this machine the operator's own certificate is beyond doubt, whoever signed it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        with suppress(OSError):  # only its owner may read it
+            context.load_verify_locations(str(settings.tls_files[0]))
+    elif settings.ca_file.is_file():
+        context.load_verify_locations(str(settings.ca_file))
+    return context
 
 
 def gateway_answers(settings: LocalSettings) -> bool:

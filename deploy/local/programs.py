@@ -14,10 +14,16 @@ from deploy.local.settings import LocalSettings
 from deploy.local.users import User
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PASSED_ON: Final = ("DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "TZ")
+PASSED_ON: Final = ("DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ")
 """Of the operator's environment; everything else of it is nobody's business."""
 
+NAMES: Final = ("postgres", "redis", "gateway", "control-plane", "worker", "waker")
+"""In the order in which they are started."""
+
 SOURCE_SUFFIXES: Final = frozenset({".py", ".sql", ".html", ".css", ".js", ".lock", ".txt", ".json"})
+
+SIGN_UPS_AT_HOME: Final = 1000
+"""An hour, where all that sign up are this machine's own developers and tests, in one network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,14 @@ def gateway(settings: LocalSettings, user: User) -> Program:
     is_confined = os.geteuid() == 0
     command = described.confined_command(caddy, uid=user.uid, gid=user.gid) if is_confined else described.command(caddy)
     content = hashlib.sha256(launch.CADDYFILE.read_bytes() + launch.CONFINED.read_bytes()).hexdigest()
+    content += copy_certificate(settings, user)
     return Program("gateway", tuple(command), environment=described.environment(), content=content)
 
 
 def described_gateway(settings: LocalSettings) -> launch.Gateway:
     """The gateway of this stack."""
+    served = served_certificate(settings)
+    tls = launch.INTERNAL if settings.tls_files is None else " ".join(str(file) for file in served)
     return launch.Gateway(
         domain=settings.domain,
         https_port=settings.https_port,
@@ -84,8 +93,26 @@ def described_gateway(settings: LocalSettings) -> launch.Gateway:
         edge=settings.state.edge,
         storage=settings.root / "gateway",
         mount_point=settings.run / "gateway-root",
-        tls=settings.tls,
+        tls=tls,
     )
+
+
+def served_certificate(settings: LocalSettings) -> tuple[Path, Path]:
+    """Where the gateway finds the operator's certificate and key: it sees no other folder than its own."""
+    return settings.root / "gateway" / "certificate.pem", settings.root / "gateway" / "key.pem"
+
+
+def copy_certificate(settings: LocalSettings, user: User) -> str:
+    """Put the operator's certificate and key into the gateway's folder; a fingerprint, so that new ones restart it."""
+    if settings.tls_files is None:
+        return ""
+    words = hashlib.sha256()
+    for source, target in zip(settings.tls_files, served_certificate(settings), strict=True):
+        content = source.read_text()
+        words.update(content.encode())
+        folders.write(target, content, mode=0o600)
+        os.chown(target, user.uid, user.gid)
+    return words.hexdigest()
 
 
 def own(settings: LocalSettings, users: Users, tenancy: Tenancy) -> list[Program]:
@@ -97,9 +124,14 @@ def own(settings: LocalSettings, users: Users, tenancy: Tenancy) -> list[Program
         "DOMAIN": settings.domain,
         "HTTPS_PORT": str(settings.https_port),
         "ENVIRONMENT": "development",
-        "CA_FILE": str(settings.ca_file),
     }
+    if settings.tls_files is None:
+        common["CA_FILE"] = str(settings.ca_file)
     control_plane = {f"CONTROL_PLANE_{name}": value for name, value in common.items()}
+    if settings.tls_files is None:
+        control_plane["CONTROL_PLANE_CA_BUNDLE"] = str(settings.ca_bundle)
+    if settings.sign_ups_per_hour or settings.is_loopback_only:
+        control_plane["CONTROL_PLANE_SIGN_UPS_PER_HOUR"] = str(settings.sign_ups_per_hour or SIGN_UPS_AT_HOME)
     provisioner = {f"PROVISIONER_{name}": value for name, value in common.items()} | {
         "PROVISIONER_GATEWAY_ADDRESS": settings.addresses[0],
         "PROVISIONER_RUNTIME": tenancy.runtime,

@@ -1,17 +1,22 @@
 """Settings of the local stack: what one machine's operator may choose."""
 
+import ipaddress
 import os
 import socket
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import PositiveInt, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.contracts.state_folder import StateFolder
 from shared.kernel import product
-from shared.kernel.settings import Settings
+from shared.kernel.settings import Domain, Port, Settings
+
+INTERNAL: Final = "internal"
+PAIR: Final = 2
 
 
 class RuntimeChoice(StrEnum):
@@ -33,18 +38,18 @@ def default_state_dir() -> Path:
 class LocalSettings(Settings):
     """Set as `LOAM_<NAME>`. A misspelt name stops the command."""
 
-    model_config = SettingsConfigDict(env_prefix="LOAM_")
+    model_config = SettingsConfigDict(env_prefix="LOAM_", env_ignore_empty=True)
 
     state_dir: Path | None = None
     """Where everything is kept. Default: `/var/lib/loam` as root, `~/.local/state/loam` otherwise."""
 
-    domain: str = "loam.localhost"
-    """Tenants are at `<slug>.` of it, the API and the dashboard at `app.` of it."""
+    domain: Domain = "loam.localhost"
+    """Tenants are at `<slug>.` of it, the API at `app.` of it."""
 
-    https_port: int = Field(default=8443, ge=1, le=65535)
+    https_port: Port = 8443
     """Where the gateway serves."""
 
-    http_port: int = Field(default=8080, ge=1, le=65535)
+    http_port: Port = 8080
     """Where plain HTTP is refused, so that nobody believes it works."""
 
     bind: str = ""
@@ -54,7 +59,17 @@ class LocalSettings(Settings):
     """`auto`, `docker` or `process`. Processes isolate tenants little: for trying out only."""
 
     tls: str = "internal"
-    """`internal` (an authority of the machine's own), or the files of a wildcard certificate and its key."""
+    """`internal` (an authority of the machine's own), or two files, separated by a space.
+
+    The first holds the certificate for `*.<domain>` with its chain, the second its key, both PEM:
+    `LOAM_TLS="/etc/ssl/loam.pem /etc/ssl/loam.key"`. After a renewal, `loam up` takes the new ones.
+    """
+
+    sign_ups_per_hour: PositiveInt | None = None
+    """How many times one network may sign up in an hour.
+
+    Default: 1000 where only this machine reaches the gateway, otherwise the control plane's own, 20.
+    """
 
     demo: bool = True
     """Whether `up` makes a demonstration account with a memory server."""
@@ -76,6 +91,39 @@ class LocalSettings(Settings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
 
+    @field_validator("bind")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        try:
+            return " ".join(str(ipaddress.ip_address(word)) for word in value.split())
+        except ValueError:
+            raise ValueError("IP addresses of this machine, separated by spaces") from None
+
+    @field_validator("tls")
+    @classmethod
+    def _internal_or_two_files(cls, value: str) -> str:
+        words = value.split()
+        if words != [INTERNAL] and not (len(words) == PAIR and all(Path(word).is_absolute() for word in words)):
+            raise ValueError(
+                "`internal`, or the paths of two files, a certificate's and its key's, separated by a space"
+            )
+        return " ".join(words)
+
+    @field_validator("api_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("an address that begins with https://, such as https://app.example.org")
+        return value.rstrip("/")
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate and its key, where the operator brings them."""
+        if self.tls == INTERNAL:
+            return None
+        certificate, key = self.tls.split()
+        return Path(certificate), Path(key)
+
     @property
     def root(self) -> Path:
         """The state folder."""
@@ -94,6 +142,11 @@ class LocalSettings(Settings):
         return ("127.0.0.1", "::1") if _has_ipv6_loopback() else ("127.0.0.1",)
 
     @property
+    def is_loopback_only(self) -> bool:
+        """Whether nobody but this machine reaches the gateway."""
+        return all(ipaddress.ip_address(address).is_loopback for address in self.addresses)
+
+    @property
     def dashboard_url(self) -> str:
         """Where people begin."""
         return f"https://app.{self.domain}:{self.https_port}"
@@ -102,6 +155,11 @@ class LocalSettings(Settings):
     def ca_file(self) -> Path:
         """The certificate that clients must trust, where the machine's own authority signs."""
         return self.root / "ca.pem"
+
+    @property
+    def ca_bundle(self) -> Path:
+        """That certificate and the system's, for clients that replace all they trust by one file."""
+        return self.root / "ca-bundle.pem"
 
     @property
     def staff_token_file(self) -> Path:

@@ -11,12 +11,13 @@ import docker.errors
 
 from deploy.images.tenant import image
 from deploy.local import (
+    authority,
     docker_engine,
     folders,
     health,
     names,
-    ports,
     postgres,
+    preflight,
     programs,
     redis,
     tenant_programs,
@@ -47,6 +48,7 @@ class Info:
     dashboard_url: str
     domain: str
     ca_file: str
+    ca_bundle: str
     state_dir: str
     runtime: str
     staff_token_file: str
@@ -64,6 +66,7 @@ def info(settings: LocalSettings) -> Info:
         dashboard_url=settings.dashboard_url,
         domain=settings.domain,
         ca_file=str(settings.ca_file),
+        ca_bundle=str(settings.ca_bundle),
         state_dir=str(settings.root),
         runtime=noted.read_text().strip() if noted.is_file() else settings.runtime.value,
         staff_token_file=str(settings.staff_token_file),
@@ -77,8 +80,7 @@ def up(settings: LocalSettings, say: Say) -> list[str]:
         Trouble: something is in the way, with what to do about it.
     """
     keeper = Supervisor(settings)
-    if not keeper.is_running():
-        _require_ports(settings)
+    preflight.check(settings)
     staff = prepare(settings)
     unresolved = names.ensure(settings.domain)
     tenancy, isolation = choose_tenancy(settings, say)
@@ -117,14 +119,14 @@ def start_services(settings: LocalSettings, keeper: Supervisor, say: Say) -> Non
     """
     for name in ("postgres", "redis", "gateway"):
         keeper.start(name)
-    say("PostgreSQL")
+    say("waiting for PostgreSQL")
     health.wait(keeper, "postgres", lambda: postgres.answers(settings))
     postgres.prepare(settings)
     migrations.apply(postgres.url(settings))
-    say("Redis")
+    say("waiting for Redis")
     health.wait(keeper, "redis", lambda: redis.answers(settings))
-    say("gateway")
-    health.wait(keeper, "gateway", lambda: _publish_authority(settings) and health.gateway_answers(settings))
+    say("waiting for the gateway")
+    health.wait(keeper, "gateway", lambda: authority.publish(settings) and health.gateway_answers(settings))
 
 
 def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | None]:
@@ -135,10 +137,10 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
     """
     why: Trouble | None = None
     if settings.runtime is not RuntimeChoice.PROCESS:
-        say("Docker engine")
+        say("looking for a Docker engine")
         try:
             with closing(docker_engine.ensure()) as client:
-                say("tenant image")
+                say("making sure of the tenants' image")
                 return Tenancy(image=image.ensure(client)), None
         except docker.errors.DockerException as error:
             why = Trouble(
@@ -150,7 +152,7 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
             why = trouble
         if settings.runtime is RuntimeChoice.DOCKER:
             raise why
-    say("tenant programs")
+    say("making sure of the tenants' programs")
     python = tenant_programs.ensure(settings)
     reason = f" {why.sentence} {why.fix}" if why else ""
     return Tenancy(python=python), (
@@ -158,18 +160,21 @@ def choose_tenancy(settings: LocalSettings, say: Say) -> tuple[Tenancy, str | No
     )
 
 
-def down(settings: LocalSettings, say: Say) -> None:
-    """Stop everything that was started, tenants too; all data stays."""
+def down(settings: LocalSettings, say: Say) -> bool:
+    """Stop everything that was started, tenants too; all data stays. Whether anything ran."""
     keeper = Supervisor(settings)
-    if keeper.is_running():
-        say("programs")
+    ran = keeper.is_running()
+    if ran:
+        say("stopping the programs")
         keeper.stop()
-    say("tenants")
+    say("stopping the tenants")
+    ended = 0
     client = docker_engine.find()
     if client is not None:
         with closing(client):
-            tenants.remove_containers(client, settings)
-    tenants.end_processes(settings)
+            ended += tenants.remove_containers(client, settings)
+    ended += tenants.end_processes(settings)
+    return ran or ended > 0
 
 
 def reset(settings: LocalSettings, say: Say) -> None:
@@ -183,46 +188,33 @@ def reset(settings: LocalSettings, say: Say) -> None:
     if not is_ours:
         raise Trouble(f"{root} does not look like a state folder of Loam's.", fix="Check LOAM_STATE_DIR.")
     down(settings, say)
-    say("state folder")
+    say("removing the state folder")
     if root.exists():
         shutil.rmtree(root)
 
 
-def _require_ports(settings: LocalSettings) -> None:
-    ports.require_free(settings.https_port, settings.addresses, setting="LOAM_HTTPS_PORT")
-    ports.require_free(settings.http_port, settings.addresses, setting="LOAM_HTTP_PORT")
-
-
 def _start_own(settings: LocalSettings, keeper: Supervisor, own: list[Program], say: Say) -> None:
     started = {program.name for program in own if keeper.start(program.name)}
-    say("control plane")
+    say("waiting for the control plane")
     health.wait(keeper, "control-plane", lambda: health.api_answers(settings))
-    say("waker")
+    say("waiting for the waker")
     health.wait(keeper, "waker", lambda: tenants.listens(settings.state.waker_socket))
-    say("worker")
+    say("waiting for the worker")
     if "worker" in started:
         health.wait(keeper, "worker", lambda: keeper.state_of("worker") == "RUNNING")
+
+
+def _tenants(number: int) -> str:
+    return f"{number} tenant{'' if number == 1 else 's'}"
 
 
 def _wait_for_tenants(settings: LocalSettings, say: Say) -> str | None:
     """The worker brings every tenant back; what the person should know if some are not there yet."""
     ends = time.monotonic() + TENANTS_SECONDS
     while still := tenants.silent(settings):
-        say(f"{len(still)} tenants")
+        say(f"waiting for {_tenants(len(still))}")
         if time.monotonic() > ends:
-            return f"{len(still)} tenants are still being started; see {settings.logs / 'worker.log'}."
+            are = "is" if len(still) == 1 else "are"
+            return f"{_tenants(len(still))} {are} still being started; see {settings.logs / 'worker.log'}."
         time.sleep(STEP_SECONDS)
     return None
-
-
-def _publish_authority(settings: LocalSettings) -> bool:
-    """Put the authority's certificate where clients may read it; whether there is one, or none is needed."""
-    described = programs.described_gateway(settings)
-    if described.tls != "internal":
-        return True
-    try:
-        certificate = described.authority.read_text()
-    except FileNotFoundError:
-        return False
-    folders.write(settings.ca_file, certificate, mode=0o644)
-    return True

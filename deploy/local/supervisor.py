@@ -35,6 +35,8 @@ class Supervisor:
         self.configuration = settings.run / "supervisord.conf"
         self.socket = settings.run / "supervisor.sock"
         self._pid = settings.run / "supervisord.pid"
+        self._began: dict[str, int] = {}
+        """How long a program's log was when it was started here."""
 
     def is_running(self) -> bool:
         """Whether it answers."""
@@ -67,6 +69,7 @@ class Supervisor:
         with self.rpc() as ask:
             if ask.getProcessInfo(name)["statename"] in {"RUNNING", "STARTING"}:
                 return False
+            self._began[name] = self._size_of_log(name)
             try:
                 ask.startProcess(name, False)
             except Fault as fault:
@@ -95,6 +98,14 @@ class Supervisor:
         except (OSError, Fault):
             return "UNKNOWN"
 
+    def process_of(self, name: str) -> int | None:
+        """The process id of a program that runs."""
+        try:
+            with self.rpc() as ask:
+                return int(ask.getProcessInfo(name)["pid"]) or None
+        except (OSError, Fault):
+            return None
+
     def stop(self) -> None:
         """Stop every program, then itself; safe when it does not run."""
         if not self.is_running():
@@ -109,12 +120,23 @@ class Supervisor:
         """Where a program writes."""
         return self._settings.logs / f"{name}.log"
 
-    def tail_of(self, name: str, *, characters: int = 3000) -> str:
-        """The end of a program's log."""
+    def tail_of(self, name: str, *, characters: int = 20_000) -> str:
+        """The end of a program's log: of this start, if it was started here."""
+        began = self._began.get(name, 0)
+        if began > self._size_of_log(name):  # it was rotated meanwhile
+            began = 0
         try:
-            return self.log_of(name).read_text(errors="replace")[-characters:]
+            with self.log_of(name).open(errors="replace") as log:
+                log.seek(began)
+                return log.read()[-characters:]
         except OSError:
-            return "(it has written nothing)"
+            return ""
+
+    def _size_of_log(self, name: str) -> int:
+        try:
+            return self.log_of(name).stat().st_size
+        except OSError:
+            return 0
 
     def where_to_look(self, name: str) -> str:
         """A sentence that names the log."""

@@ -23,6 +23,9 @@ from shared.kernel import product
 LABEL: Final = f"{product.NAME}.state"
 """On every tenant's container: the state folder it belongs to."""
 
+SUBSTRATE: Final = f"{product.NAME}.substrate"
+"""On it too: whose server it is."""
+
 STOP_SECONDS: Final = 10
 AT_ONCE: Final = 8
 STEP_SECONDS: Final = 0.05

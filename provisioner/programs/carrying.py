@@ -21,6 +21,15 @@ log = logger(__name__)
 REPEAT: Final = timedelta(minutes=10)
 """Everything is carried again this often, whatever anybody believes to be in place."""
 
+FIRST_PAUSE: Final = timedelta(seconds=1)
+LONGEST_PAUSE: Final = timedelta(minutes=1)
+"""A server that does not take its policy costs less the longer it goes on; a newer policy is tried at once."""
+
+
+def retry_after(waited: timedelta) -> timedelta:
+    """The pause before the next try: as long as it has waited already, so that tries double their distance."""
+    return min(max(waited, FIRST_PAUSE), LONGEST_PAUSE)
+
 
 def next_push(substrate: SubstrateId, now: datetime) -> datetime:
     """When it is carried again: up to a tenth earlier, each substrate at its own time, so that they do not bunch."""

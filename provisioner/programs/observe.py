@@ -1,4 +1,4 @@
-"""Ask a tenant's server what it uses, for the dashboard. What it says about itself is believed about itself only."""
+"""Ask a tenant's server what it uses, for whoever looks. What it says about itself is believed about itself only."""
 
 import re
 from datetime import datetime
@@ -13,7 +13,7 @@ from shared.kernel.clock import from_ms, to_ms
 from shared.kernel.ids import KeyId, SubstrateId
 from shared.kernel.logs import logger
 from shared.lifecycle.substrate import Status as Life
-from shared.registry import api_keys, substrates
+from shared.registry import api_keys, policies, substrates
 from shared.registry.substrates import Observed, Usage
 
 log = logger(__name__)
@@ -46,7 +46,11 @@ async def store(substrate: SubstrateId, status: Status, tools: Tools) -> None:
     """Keep a server's answer, and tell whoever waits."""
     now = tools.clock.now()
     async with tools.database.transaction() as tx:
+        await substrates.claim(tx, substrate)  # a deletion erases the same rows, in another order
         await substrates.update_usage(tx, substrate, usage_of(status, now))
+        stored = await policies.find(tx, substrate)
+        if stored is not None and (status.epoch, status.generation) < stored.acknowledged:
+            await policies.update_push_due(tx, substrate, now)  # it was started from something older
         for use in status.keys[:MOST_KEYS]:
             at = _moment(use.at_ms, now)
             await api_keys.update_last_used(tx, substrate, _key_of(use), at, printable(use.client))

@@ -21,15 +21,15 @@ from shared.registry.substrates import Substrate
 
 log = logger(__name__)
 
-RETRY: Final = timedelta(seconds=1)
 ALERT_AFTER: Final = timedelta(seconds=10)
 
 STARTED_LATER: Final = frozenset({Status.PROVISIONING, Status.FAILED, Status.DELETING, Status.DELETED})
-"""No server that counts runs in these; the program that starts one carries the policy itself."""
+"""No server shall run for long in these; the program that starts one carries the policy itself. One that does run, such
+as that of a start which was canceled, is told of every change all the same."""
 
 
 async def push_policy(substrate: SubstrateId, tools: Tools) -> None:
-    """Carry it, and note what is enforced; tried again a second later if it is not."""
+    """Carry it, and note what is enforced; tried again, ever more rarely, if it is not."""
     async with tools.database.transaction() as tx:
         row = await substrates.find(tx, substrate)
         stored = await policies.find(tx, substrate)
@@ -54,6 +54,7 @@ async def _acknowledge(row: Substrate, stored: StoredPolicy, tools: Tools) -> No
     now = tools.clock.now()
     again = None if row.status in STARTED_LATER else carrying.next_push(row.id, now)
     async with tools.database.transaction() as tx:
+        await substrates.claim(tx, row.id)
         await policies.update_acknowledged(tx, row.id, stored.order, now, next_push=again)
         await operations.update_followed_revocations(tx, row.id, stored.order, now)
         await tx.notify(CHANNEL_POLICY, row.id)
@@ -65,7 +66,7 @@ async def _retry(stored: StoredPolicy, tools: Tools) -> None:
         # The alert: a revoked key may still open the door.
         log.error("policy not acknowledged", substrate=stored.substrate, since=_seconds(stored, now))
     async with tools.database.transaction() as tx:
-        await policies.update_push_due(tx, stored.substrate, now + RETRY)
+        await policies.update_push_due(tx, stored.substrate, now + carrying.retry_after(now - stored.signed_at))
 
 
 async def _nothing_to_carry_to(row: Substrate, tools: Tools) -> None:

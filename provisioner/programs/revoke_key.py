@@ -1,16 +1,14 @@
 """Follow a revocation until the tenant's server enforces it. The revocation itself was committed before this began."""
 
-from datetime import timedelta
 from typing import Final
 
 from provisioner.engine.outcome import Done, Outcome, Wait
 from provisioner.engine.program import Program, Turn, leave_as_it_is
+from provisioner.programs import carrying
 from provisioner.programs.push_policy import push_policy
 from provisioner.programs.tools import Tools
 from shared.contracts.operations import Kind
 from shared.registry import operations, policies
-
-PAUSE: Final = timedelta(seconds=1)
 
 
 async def carry_policy(turn: Turn, tools: Tools) -> Outcome:
@@ -22,7 +20,8 @@ async def carry_policy(turn: Turn, tools: Tools) -> Outcome:
         stored = await policies.find(tx, turn.operation.substrate)
     if stored is None or stored.acknowledged >= (facts["epoch"], facts["generation"]):
         return Done()
-    return Wait(PAUSE, reason="the memory server has not confirmed it yet")
+    pause = carrying.retry_after(tools.clock.now() - turn.operation.created_at)
+    return Wait(pause, reason="the memory server has not confirmed it yet")
 
 
 PROGRAM: Final[Program[Tools]] = Program(

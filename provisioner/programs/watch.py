@@ -3,14 +3,16 @@
 A dedicated server that does not run is started again: after a reboot without a container engine, or when somebody has
 removed a container by hand. A shared one is left to sleep until somebody asks for it; only what a dead one has left
 behind is removed, and the registry is told who sleeps. What is left of a deleted substrate is removed: a crash in the
-wrong moment can leave it. What the registry does not know is reported and left alone: the registry may be an old
-backup, the data is not. A container that was created and never started is cleared away like a dead one.
+wrong moment can leave it. So is the server of one whose start has failed. What the registry does not know is reported
+and left alone: the registry may be an old backup, the data is not. A container that was created and never started is
+cleared away like a dead one.
 """
 
 from collections.abc import Awaitable, Callable
 
 from provisioner.places.errors import PlaceGone
 from provisioner.programs import carrying
+from provisioner.programs.halt_server import halt_server
 from provisioner.programs.sleep_substrate import may_sleep
 from provisioner.programs.tools import Tools, alone_with
 from shared.kernel.ids import SubstrateId
@@ -31,6 +33,7 @@ async def watch(tools: Tools) -> None:
     here = sorted({*servers, *await tools.places.list_substrates()})
     async with tools.database.transaction() as tx:
         deleted = await substrates.list_deleted(tx, here)
+        failed = await substrates.list_failed(tx, sorted(servers))
     for one in watched:
         if not servers.get(one.id, False) and not may_sleep(one):
             await _quietly(bring_back, one.id, tools)
@@ -39,6 +42,8 @@ async def watch(tools: Tools) -> None:
     await _note_who_sleeps(watched, servers, tools)
     for substrate in deleted:
         await _quietly(clear_away, substrate, tools)
+    for substrate in failed:
+        await _quietly(halt_server, substrate, tools)
     await tools.runtime.tidy()
 
 

@@ -21,7 +21,7 @@ from provisioner.waker.desk import Desk
 from provisioner.waker.rouser import Rouser
 from provisioner.waker.wakes import Wakes
 from shared.contracts.state_folder import StateFolder
-from shared.kernel import logs
+from shared.kernel import logs, start_up
 from shared.kernel.clock import SystemClock
 from shared.kernel.errors import AppError
 
@@ -35,9 +35,7 @@ def main() -> int:
         settings = ProvisionerSettings.load()
         runtime = runtime_of(settings)
     except AppError as error:
-        logs.configure("waker")
-        logs.logger(__name__).error("cannot start", code=error.code, detail=error.detail, next_action=error.next_step)
-        return 1
+        return start_up.refused("waker", error)
     logs.configure("waker", level=settings.log_level)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each look at a socket
     asyncio.run(serve(settings, runtime))

@@ -9,7 +9,7 @@ class UnknownInstance(AppError):
     code = "unknown_instance"
     status = 404
     public = "There is no memory server at this address."
-    next_action = "Check the address; the dashboard shows the instance URL."
+    next_action = "Check the address; `loam substrates show` has the instance URL."
 
 
 class InstanceDeleting(AppError):

@@ -18,6 +18,8 @@ ALGORITHM: Final = "EdDSA"
 TYPE: Final = "loam-policy+jws"
 MAX_BYTES: Final = 4 * 1024 * 1024
 """A policy of the largest plan with all its keys is a tenth of this."""
+ENVELOPE_BYTES: Final = 1024
+"""More than a JWS's header, signature and dots take."""
 
 _JWS: Final = jwt.PyJWS(algorithms=[ALGORITHM])
 
@@ -26,10 +28,21 @@ class PolicyRefused(Exception):
     """A policy that must not be applied. The text says why, for the log; it holds nothing secret."""
 
 
+class PolicyTooLarge(Exception):
+    """A policy that nobody would accept. Whoever composes policies bounds them, so this is a bug."""
+
+
 def sign(policy: Policy, *, key_id: str, seed: bytes) -> str:
-    """The policy as a compact JWS, signed by the Ed25519 key with this 32-byte seed (RFC 8032, section 5.1.5)."""
+    """The policy as a compact JWS, signed by the Ed25519 key with this 32-byte seed (RFC 8032, section 5.1.5).
+
+    Raises:
+        PolicyTooLarge: see there.
+    """
+    content = msgspec.json.encode(policy)
+    if len(content) * 4 // 3 + ENVELOPE_BYTES > MAX_BYTES:
+        raise PolicyTooLarge(f"{policy.substrate}: {len(content)} bytes, {len(policy.keys)} secrets")
     return _JWS.encode(
-        msgspec.json.encode(policy),
+        content,
         Ed25519PrivateKey.from_private_bytes(seed),
         algorithm=ALGORITHM,
         headers={"kid": key_id, "typ": TYPE},

@@ -56,7 +56,7 @@ class InvalidRequest(AppError):
     code = "invalid_request"
     status = 400
     public = "{problem}"
-    next_action = "Correct the request and send it again; the OpenAPI page shows its form."
+    next_action = "Correct the request and send it again; /v1/openapi.json shows its form."
 
 
 class TemporarilyUnavailable(AppError):

@@ -19,6 +19,15 @@ class UnknownSetting(AppError):
     next_action = "Correct or remove the variable, then start again."
 
 
+class SettingMissing(AppError):
+    """A setting that has no default was not given."""
+
+    code = "setting_missing"
+    status = 500
+    public = "The setting {name} is missing."
+    next_action = "Set the environment variable, then start again."
+
+
 def refuse_unknown(prefix: str, fields: Iterable[str]) -> None:
     """Check the environment's names against a program's settings.
 

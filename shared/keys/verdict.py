@@ -36,7 +36,7 @@ class KeyMissing(KeyRefused):
 
     code = "key_missing"
     public = "This request has no API key."
-    next_action = "Send the header “Authorization: Bearer <your key>”; the dashboard's Connect page has the snippet."
+    next_action = "Send the header “Authorization: Bearer <your key>”; `loam substrates connect` has the snippet."
     challenge_error = None
 
 
@@ -61,7 +61,7 @@ class KeyChecksumWrong(KeyRefused):
 
     code = "key_checksum_wrong"
     public = "The key has a typing error: its checksum does not match."
-    next_action = "Copy the key again; if you no longer have it, rotate it in the dashboard."
+    next_action = "Copy the key again; if you no longer have it, rotate it: `loam keys rotate`."
 
 
 class KeyUnknown(KeyRefused):
@@ -85,7 +85,7 @@ class KeyRevoked(KeyRefused):
 
     code = "key_revoked"
     public = "The key was revoked at {when}."
-    next_action = "Use another key, or create one in the dashboard."
+    next_action = "Use another key, or create one: `loam keys create`."
 
 
 class KeyExpired(KeyRefused):
@@ -93,7 +93,7 @@ class KeyExpired(KeyRefused):
 
     code = "key_expired"
     public = "The key expired at {when}."
-    next_action = "Rotate it in the dashboard, or create another."
+    next_action = "Rotate it with `loam keys rotate`, or create another."
 
 
 class KeyRotated(KeyRefused):

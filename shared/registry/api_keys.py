@@ -4,7 +4,8 @@ A key is what a customer names; a secret is what opens the door. A key in rotati
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 
@@ -15,6 +16,15 @@ from shared.kernel.ids import KeyId, KeySecretId, MemberId, SubstrateId
 from shared.keys.format import Digest
 from shared.lifecycle.api_key import State
 from shared.registry.database import Row, Tx
+
+REFUSAL_KEPT_FOR: Final = timedelta(days=30)
+"""How long a secret that is over is still refused with what happened to it; later it is unknown."""
+
+ENDED_MOST_OF_KEY: Final = 5
+"""Of the secrets of one key that are over, so many of the newest stay in the policy."""
+
+ENDED_MOST: Final = 300
+"""And so many of a substrate: a policy must stay small enough to be carried, whatever a customer does."""
 
 
 class KeyNameTaken(AppError):
@@ -251,17 +261,55 @@ async def update_last_used(tx: Tx, substrate: SubstrateId, key: KeyId, at: datet
     )
 
 
-async def list_grants(tx: Tx, substrate: SubstrateId) -> tuple[KeyGrant, ...]:
-    """Every secret of a substrate as its policy names it, ended ones too: a refusal says what happened."""
-    rows = await tx.rows(
+async def count_secrets_since(tx: Tx, substrate: SubstrateId, since: datetime) -> tuple[int, datetime | None]:
+    """How many secrets a substrate was given after a moment, whatever became of them, and when the first of these."""
+    row = await tx.row(
         """
-        SELECT k.id, k.name, k.scopes, k.namespaces, s.digest, s.created_at, s.not_after, s.ended, s.ended_at
+        SELECT count(*) AS made, min(s.created_at) AS first
           FROM api_key_secret s
           JOIN api_key k ON k.id = s.key_id
-         WHERE k.substrate_id = :substrate
-         ORDER BY s.created_at, s.id
+         WHERE k.substrate_id = :substrate AND s.created_at > :since
         """,
-        {"substrate": substrate},
+        {"substrate": substrate, "since": since},
+    )
+    return (row["made"], row["first"]) if row else (0, None)
+
+
+async def list_grants(tx: Tx, substrate: SubstrateId, now: datetime) -> tuple[KeyGrant, ...]:
+    """A substrate's secrets as its policy names them: all that work, and the newest of those that are over.
+
+    Those let a refusal say what happened. They are bounded in time and number; a secret that is not named is refused
+    as unknown.
+    """
+    rows = await tx.rows(
+        """
+        WITH secret AS (
+            SELECT k.id, k.name, k.scopes, k.namespaces, s.id AS secret_id, s.digest, s.created_at, s.not_after,
+                   s.ended, s.ended_at, coalesce(least(s.ended_at, s.not_after) <= :now, false) AS is_over,
+                   least(s.ended_at, s.not_after) AS over_at
+              FROM api_key_secret s
+              JOIN api_key k ON k.id = s.key_id
+             WHERE k.substrate_id = :substrate
+               AND coalesce(least(s.ended_at, s.not_after) > :kept_since, true)
+        ), in_key AS (
+            SELECT *, row_number() OVER (PARTITION BY id, is_over ORDER BY created_at DESC, secret_id DESC) AS place
+              FROM secret
+        ), in_substrate AS (
+            SELECT *, row_number() OVER (PARTITION BY is_over ORDER BY over_at DESC, secret_id DESC) AS place_of_all
+              FROM in_key
+             WHERE NOT is_over OR place <= :most_of_key
+        )
+        SELECT * FROM in_substrate
+         WHERE NOT is_over OR place_of_all <= :most
+         ORDER BY created_at, secret_id
+        """,
+        {
+            "substrate": substrate,
+            "now": now,
+            "kept_since": now - REFUSAL_KEPT_FOR,
+            "most_of_key": ENDED_MOST_OF_KEY,
+            "most": ENDED_MOST,
+        },
     )
     return tuple(
         KeyGrant(

@@ -50,3 +50,8 @@ async def insert(tx: Tx, scope: str, key: str, answer: KeptAnswer, now: datetime
             "now": now,
         },
     )
+
+
+async def delete_before(tx: Tx, moment: datetime) -> int:
+    """Forget what was answered before a moment; how many there were."""
+    return await tx.run("DELETE FROM idempotency WHERE created_at < :moment", {"moment": moment})

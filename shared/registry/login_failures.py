@@ -1,9 +1,16 @@
-"""Failed log-ins, counted to slow guessing: every statement that touches `login_failure`."""
+"""Failed log-ins, counted to slow guessing, and sign-ups: every statement that touches `login_failure`.
+
+A subject is the SHA-256 of what is counted, which begins with its kind, so that kinds never meet.
+"""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from shared.registry.database import Tx
+
+KEPT_FOR: Final = timedelta(hours=1)
+"""No window that is counted is longer."""
 
 
 async def claim(tx: Tx, subject: bytes) -> None:
@@ -21,6 +28,15 @@ async def count_since(tx: Tx, subject: bytes, since: datetime) -> int:
     """How often a subject has failed since a moment."""
     found: int = await tx.value(
         "SELECT count(*) FROM login_failure WHERE subject = :subject AND at > :since",
+        {"subject": subject, "since": since},
+    )
+    return found
+
+
+async def find_first_since(tx: Tx, subject: bytes, since: datetime) -> datetime | None:
+    """When the first attempt was that still counts."""
+    found: datetime | None = await tx.value(
+        "SELECT min(at) FROM login_failure WHERE subject = :subject AND at > :since",
         {"subject": subject, "since": since},
     )
     return found

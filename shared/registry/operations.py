@@ -2,6 +2,8 @@
 
 The row is the truth. A worker writes only under the lease it holds, and repeats the lease's number as a guard: once
 another has taken it, the first one's writes change nothing and raise `LeaseLost`.
+
+Whoever needs both rows locks the substrate's before the operation's, worker and control plane alike.
 """
 
 from dataclasses import dataclass, field
@@ -268,7 +270,11 @@ async def update_lease(tx: Tx, lease: Lease, until: datetime) -> None:
 
 
 async def get_guarded(tx: Tx, lease: Lease) -> None:
-    """Hold the row until the transaction ends, or raise `LeaseLost`: guards writes to other tables."""
+    """Hold the row until the transaction ends, or raise `LeaseLost`: guards writes to other tables.
+
+    The substrate's row is held too, and first.
+    """
+    await _claim_substrate(tx, lease)
     found = await tx.value(
         "SELECT 1 FROM operation WHERE id = :id AND lease_number = :number AND status = 'running' FOR UPDATE",
         {"id": lease.operation, "number": lease.number},
@@ -306,7 +312,11 @@ async def update_paused(tx: Tx, lease: Lease, due_at: datetime) -> None:
 async def update_ended(
     tx: Tx, lease: Lease, status: Status, now: datetime, *, steps: tuple[StepRecord, ...], error: Failure | None
 ) -> None:
-    """End it and give the lease back, or raise `LeaseLost`."""
+    """End it and give the lease back, or raise `LeaseLost`.
+
+    The substrate's row is held too, and first: what the end means for it is written in the same transaction.
+    """
+    await _claim_substrate(tx, lease)
     await _guarded(
         tx,
         """
@@ -377,6 +387,15 @@ async def update_followed_revocations(tx: Tx, substrate: SubstrateId, order: tup
     )
     for row in rows:
         await tx.notify(CHANNEL_OPERATION, row["id"])
+
+
+async def _claim_substrate(tx: Tx, lease: Lease) -> None:
+    await tx.run(
+        """
+        SELECT 1 FROM substrate WHERE id = (SELECT substrate_id FROM operation WHERE id = :id) FOR UPDATE
+        """,
+        {"id": lease.operation},
+    )
 
 
 async def _guarded(tx: Tx, sql: str, lease: Lease, values: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ async def publish(
         mode_reason=restricting[0].reason.value if mode is Mode.READ_ONLY and restricting else None,
         plan=row.terms.id.value,
         limits=row.terms.limits,
-        keys=await api_keys.list_grants(tx, substrate),
+        keys=await api_keys.list_grants(tx, substrate, now),
         probe=Probe(digest=hashlib.sha256(token.encode()).hexdigest()),
     )
     stored = StoredPolicy(

@@ -180,6 +180,31 @@ async def list_watched(tx: Tx) -> list[Watched]:
     return [_watched(row) for row in rows]
 
 
+async def list_to_halt(tx: Tx, _now: datetime, limit: int) -> list[SubstrateId]:
+    """Substrates whose start has failed or was canceled after it may have begun to run a server."""
+    rows = await tx.rows(
+        """
+        SELECT s.id FROM substrate s
+         WHERE s.status = 'failed' AND s.observed <> 'absent'
+           AND NOT EXISTS (SELECT 1 FROM operation o
+                            WHERE o.substrate_id = s.id AND o.status IN ('queued', 'running')
+                              AND o.kind <> 'revoke_key' AND o.held_until IS NULL)
+         ORDER BY s.id
+         LIMIT :limit
+        """,
+        {"limit": limit},
+    )
+    return [row["id"] for row in rows]
+
+
+async def list_failed(tx: Tx, among: list[SubstrateId]) -> list[SubstrateId]:
+    """Which of these have failed; a retried one is `provisioning` again."""
+    rows = await tx.rows(
+        "SELECT id FROM substrate WHERE id = ANY(:among) AND status = 'failed' ORDER BY id", {"among": among}
+    )
+    return [row["id"] for row in rows]
+
+
 async def list_deleted(tx: Tx, among: list[SubstrateId]) -> list[SubstrateId]:
     """Which of these are deleted. Ones that the registry does not know are not: it may be an old backup."""
     rows = await tx.rows(

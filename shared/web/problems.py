@@ -15,13 +15,20 @@ log = logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 
 CODES: Final[dict[int, tuple[str, str]]] = {
-    400: ("invalid_request", "Correct the request and send it again; the OpenAPI page shows its form."),
-    404: ("not_found", "Check the address; the OpenAPI page lists what there is."),
+    400: ("invalid_request", "Correct the request and send it again; /v1/openapi.json shows its form."),
+    404: ("not_found", "Check the address; /v1/openapi.json lists what there is."),
     405: ("method_not_allowed", "Use one of the methods in the Allow header."),
     413: ("too_large", "Send less in one request."),
     415: ("unsupported_media_type", "Send JSON with “Content-Type: application/json”."),
 }
 """What the framework itself refuses: status to code and next step."""
+
+SENTENCES: Final[dict[str, str]] = {
+    "Not Found": "There is nothing at this address.",
+    "Method Not Allowed": "This address does not take that method.",
+    "Input data was truncated": "The body is not complete JSON.",
+}
+"""The framework's words, and what they mean to a caller."""
 
 
 class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -78,7 +85,9 @@ def from_http_exception(_request: Request[Any, Any, Any], error: HTTPException) 
         title=code.replace("_", " ").capitalize(),
         status=error.status_code,
         code=code,
-        detail=error.detail if error.status_code != 400 or not errors else "The request does not have the right form.",  # noqa: PLR2004
+        detail="The request does not have the right form."
+        if errors and code == "invalid_request"
+        else SENTENCES.get(error.detail, error.detail),
         next_action=next_action,
         errors=errors,
     )

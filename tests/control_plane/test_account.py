@@ -1,11 +1,21 @@
 """Signing up, logging in and out."""
 
+import asyncio
+import dataclasses
+import itertools
 import stat
+import threading
+from datetime import timedelta
+from email import message_from_string, policy
+from email.utils import getaddresses
 
 import pytest
+from argon2 import PasswordHasher
 
 from control_plane.actions import log_in
-from tests.control_plane.conftest import PASSWORD
+from control_plane.gateways import passwords
+from control_plane.gateways.passwords import Passwords
+from tests.control_plane.conftest import PASSWORD, served
 
 
 async def test_signing_up_gives_an_account_and_a_token(plane):
@@ -149,6 +159,17 @@ async def test_signing_up_sends_a_letter_whose_code_confirms_the_address(plane, 
     assert stat.S_IMODE(letter.stat().st_mode) == 0o600
 
 
+async def test_the_letters_commands_can_be_pasted_as_they_stand(plane, customer):
+    (letter,) = (plane.state_dir / "outbox").glob("*.eml")
+
+    text = letter.read_text()
+    code = text.split("loam account confirm ")[1].split()[0]
+
+    assert "Content-Transfer-Encoding: 7bit" in text
+    assert f'--json \'{{"code": "{code}"}}\'\n' in text
+    assert f"curl \\\n      {plane.tools.api_url}/v1/confirmations \\\n" in text
+
+
 @pytest.mark.parametrize("code", ["nonsense", "mem_aaaa.0123", ".", "mem_\ud7ff.é"])
 async def test_a_made_up_code_confirms_nothing(plane, code):
     answer = await plane.http.post("/v1/confirmations", json={"code": code})
@@ -161,3 +182,99 @@ async def test_a_full_disk_does_not_stop_a_sign_up(plane):
     (plane.state_dir / "outbox").write_text("not a folder")
 
     assert (await plane.customer()).token
+
+
+class BrokenMail:
+    async def send(self, *_args, **_more):
+        raise UnicodeError
+
+
+async def test_whatever_happens_to_the_letter_the_account_stands(settings):
+    async with served(settings) as plane:
+        plane.app.state.tools = dataclasses.replace(plane.tools, mail=BrokenMail())
+
+        customer = await plane.customer()
+
+        assert (await customer.get("/account")).status_code == 200
+
+
+@pytest.mark.parametrize("email", ["o'neil+a=b?c@example.org", "{x}~`|@example.org", "ünï@exämple.org", "a?==@b-c.org"])
+async def test_the_letter_goes_to_the_address_that_is_kept(plane, email):
+    await plane.http.post("/v1/signup", json={"email": email, "password": PASSWORD})
+
+    (file,) = (plane.state_dir / "outbox").glob("*.eml")
+    letter = message_from_string(file.read_text("utf-8"), policy=policy.default)
+    assert [found for _, found in getaddresses([str(letter["To"])])] == [email]
+    assert [address.addr_spec for address in letter["To"].addresses] == [email]
+
+
+async def sign_up(plane, number, *, network="203.0.113.7"):
+    body = {"email": f"caller{number}@example.org", "password": PASSWORD}
+    return await plane.http.post("/v1/signup", json=body, headers={"X-Forwarded-For": network})
+
+
+async def test_one_network_signs_up_so_many_times_an_hour_and_others_are_not_held_up(settings):
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 3})) as plane:
+        for number in range(3):
+            assert (await sign_up(plane, number)).status_code == 201
+        refused = await sign_up(plane, 3, network="203.0.113.99")
+        other = await sign_up(plane, 4, network="198.51.100.7")
+        plane.clock.ahead = timedelta(hours=1)
+        later = await sign_up(plane, 3)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_sign_ups")
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    assert refused.headers["ratelimit-policy"] == '"signup";q=3;w=3600'
+    assert (other.status_code, later.status_code) == (201, 201)
+
+
+async def test_sign_ups_for_a_known_address_count_too(settings):
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 2})) as plane:
+        answers = [await sign_up(plane, 1) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [201, 409, 429]
+
+
+async def test_a_log_in_does_not_make_sign_ups_forgotten(settings):
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 1})) as plane:
+        await sign_up(plane, 1)
+        plane.clock.ahead = timedelta(minutes=30)
+        await plane.http.post("/v1/login", json={"email": "caller1@example.org", "password": PASSWORD})
+
+        assert (await sign_up(plane, 2)).status_code == 429
+
+
+class SlowHasher(PasswordHasher):
+    """Hashes when it is told to; checks at once."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.may_hash = threading.Event()
+        self.may_hash.set()
+
+    def hash(self, password, **more):
+        assert self.may_hash.wait(30)
+        return super().hash(password, **more)
+
+
+async def test_however_many_sign_up_those_who_log_in_do_not_wait_and_the_rest_are_told_at_once(settings):
+    hasher = SlowHasher()
+    many = passwords.HASHED_AT_ONCE + passwords.HASHES_WAITING_MOST
+    async with served(settings.model_copy(update={"sign_ups_per_hour": 1000}), passwords=Passwords(hasher)) as plane:
+        customer = await plane.customer()
+        hasher.may_hash.clear()
+        crowd = [asyncio.create_task(sign_up(plane, number)) for number in range(many + 5)]
+        try:
+            told = [await one for one in itertools.islice(asyncio.as_completed(crowd, timeout=30), 5)]
+            logged_in = await asyncio.wait_for(
+                plane.http.post("/v1/login", json={"email": customer.email, "password": PASSWORD}), 30
+            )
+        finally:
+            hasher.may_hash.set()
+            answers = await asyncio.gather(*crowd)
+
+    assert logged_in.status_code == 200
+    assert {(busy.status_code, busy.json()["code"], busy.headers["retry-after"]) for busy in told} == {
+        (503, "too_many_at_once", "5")
+    }
+    assert sorted(answer.status_code for answer in answers) == [201] * many + [503] * 5

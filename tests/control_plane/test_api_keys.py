@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from control_plane.actions import key_pace
 from shared.contracts import signed_policy
 from shared.contracts.policy import Policy, Trust
 from shared.kernel.clock import from_ms
@@ -351,3 +352,33 @@ async def test_no_answer_but_the_one_holds_a_secret(plane, customer, substrate, 
         for table in ("api_key", "api_key_secret", "audit", "idempotency", "operation", "policy"):
             kept = await tx.value(f"SELECT coalesce(string_agg(t::text, ''), '') FROM {table} t")  # noqa: S608
             assert not [secret for secret in secrets if secret in kept]
+
+
+async def test_keys_are_rotated_and_created_so_many_times_a_minute_and_revoked_always(
+    plane, customer, substrate, acknowledged
+):
+    path = f"/substrates/{substrate}/keys"
+    key = (await customer.post(path, {"name": "laptop"})).json()["key"]["id"]
+    answers = [await customer.post(f"{path}/{key}/rotate", {"grace": "0"}) for _ in range(key_pace.MOST)]
+    created = await customer.post(path, {"name": "phone"})
+    revoked = await customer.delete(f"{path}/{key}")
+    plane.clock.ahead = key_pace.WINDOW
+    later = await customer.post(path, {"name": "phone"})
+
+    assert [answers[0].status_code, answers[-1].status_code, created.status_code] == [200, 429, 429]
+    assert created.json()["code"] == "too_many_secrets"
+    assert 1 <= int(created.headers["retry-after"]) <= 60
+    assert created.headers["ratelimit-policy"] == '"secrets";q=30;w=60'
+    assert created.headers["ratelimit"].startswith('"secrets";r=0;t=')
+    assert revoked.status_code == 200
+    assert later.status_code == 201
+
+
+async def test_one_substrate_that_rotates_too_often_slows_no_other(plane, customer, substrate, acknowledged):
+    other = await plane.running(customer)
+    path = f"/substrates/{substrate}/keys/{await customer.first_key(substrate)}/rotate"
+    for _ in range(key_pace.MOST):
+        answer = await customer.post(path, {"grace": "0"})
+
+    assert answer.status_code == 429
+    assert (await customer.post(f"/substrates/{other}/keys", {"name": "laptop"})).status_code == 201

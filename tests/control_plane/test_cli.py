@@ -1,9 +1,14 @@
 """The command `loam`, as customers and scripts use it."""
 
 import asyncio
+import datetime as dt
 import json
+import os
+import signal
+import ssl
 import stat
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +16,13 @@ from typing import Any
 import pytest
 import uvicorn
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from control_plane.cli.connection import Connection
 from control_plane.cli.main import main
+from shared.kernel.clock import SystemClock
 from shared.kernel.ids import SubstrateId
 from shared.lifecycle.substrate import Event
 from shared.registry import operations, substrates
@@ -53,6 +63,24 @@ async def terminal(plane: Plane, free_port: int, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
+async def gateway_of_a_stranger(tmp_path: Path) -> AsyncIterator[str]:
+    """An address whose certificate nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = SystemClock().now()
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = tmp_path / "stranger.pem"
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    file.write_bytes(certificate + key.private_bytes(*plain))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.fixture
 async def member(terminal: Terminal) -> Terminal:
     done = await terminal.run("account", "signup", "--email", "ada@example.org", "--password", PASSWORD)
     assert done.exit_code == 0, done.output
@@ -73,7 +101,7 @@ async def test_the_whole_way_from_sign_up_to_revocation(plane, member):
     assert created["key"]["scopes"] == ["read"]
     rotated = await member.json("keys", "rotate", substrate, created["key"]["id"], "--grace", "0")
     assert rotated["secret"] != created["secret"]
-    revoked = await member.json("keys", "revoke", substrate, created["key"]["id"])
+    revoked = await member.json("keys", "revoke", substrate, "laptop", "--yes")
     assert revoked["operation"]["kind"] == "revoke_key"
     keys = (await member.json("keys", "list", substrate))["keys"]
     assert [key["state"] for key in keys] == ["live", "revoked"]
@@ -162,7 +190,7 @@ async def test_a_refusal_is_a_sentence_and_a_next_step(member):
 
     assert done.exit_code == 1
     assert "There is no plan “gigantic”." in done.stderr
-    assert "Choose one" in done.stderr
+    assert "`loam plans`" in done.stderr
     assert (await member.json("subscribe", "gigantic", code=1))["error"]["code"] == "unknown_plan"
 
 
@@ -170,7 +198,9 @@ async def test_an_api_that_does_not_answer_is_another_failure(terminal):
     terminal.environment["LOAM_API_URL"] = "http://127.0.0.1:1"
 
     assert (await terminal.json("plans", code=4))["error"]["code"] == "api_unreachable"
-    assert "loam doctor" in (await terminal.run("plans")).stderr
+    assert "LOAM_API_URL" in (await terminal.run("plans")).stderr
+    terminal.environment.update(LOAM_API_URL="", LOAM_HTTPS_PORT="1")
+    assert "`loam up`" in (await terminal.run("plans")).stderr
 
 
 async def test_an_operation_that_does_not_succeed_fails_the_command(plane, member):
@@ -224,3 +254,118 @@ async def test_a_substrate_without_keys_says_so(plane, member):
         await substrates.update_status(tx, substrate, Event.DELETION_ASKED, plane.clock.now())
 
     assert (await member.run("keys", "claim", substrate)).exit_code == 2
+
+
+LOAM = str(Path(sys.executable).parent / "loam")
+
+
+async def interrupted(terminal: Terminal, *words: str, once: Callable[[str], bool]) -> tuple[int, str]:
+    """How a command ends, and what it says, when Ctrl-C comes once it has said something."""
+    variables = {**os.environ, **{name: value for name, value in terminal.environment.items() if value is not None}}
+    process = await asyncio.create_subprocess_exec(
+        LOAM, *words, env=variables, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr
+    said = ""
+    while not once(said):
+        line = await asyncio.wait_for(process.stderr.readline(), 20)
+        assert line, said
+        said += line.decode()
+    process.send_signal(signal.SIGINT)
+    said += (await asyncio.wait_for(process.stderr.read(), 20)).decode()
+    return await process.wait(), said
+
+
+async def test_ctrl_c_while_a_subscription_is_watched_says_that_it_goes_on(plane, member):
+    code, said = await interrupted(member, "subscribe", "starter", once=lambda said: "is being made" in said)
+
+    (substrate,) = (await member.json("substrates", "list"))["substrates"]
+    assert code == 130
+    assert f"Not watching any more. {substrate['id']} is still being made" in said
+    assert f"`loam operations wait {substrate['operation_id']}`" in said
+
+
+async def test_ctrl_c_while_a_deletion_is_watched_says_that_it_goes_on(plane, member):
+    substrate = (await member.json("subscribe", "starter", "--no-wait"))["substrate"]["id"]
+
+    code, said = await interrupted(
+        member, "substrates", "delete", substrate, "--yes", once=lambda said: "is being erased" in said
+    )
+
+    assert code == 130
+    assert f"{substrate} is still being erased; `loam operations wait op_" in said
+
+
+async def test_ctrl_c_before_the_answer_says_how_to_ask_again_without_paying_twice(plane, member, monkeypatch):
+    real = Connection.call
+
+    def cut_off(self: Connection, method: str, path: str, **more: Any) -> Any:
+        real(self, method, path, **more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "call", cut_off)
+        done = await member.run("subscribe", "starter")
+    command = done.stderr.split("`loam ")[1].split("`")[0].split()
+    again = await member.json(*command, "--no-wait")
+
+    assert done.exit_code == 130
+    (only,) = (await member.json("substrates", "list"))["substrates"]
+    assert again["substrate"]["id"] == only["id"]
+
+
+async def test_watching_too_short_says_that_the_work_goes_on(plane, member):
+    done = await member.run("subscribe", "starter", "--timeout", "0")
+
+    assert done.exit_code == 5
+    assert "Still queued after 0 s; it goes on without you: `loam operations wait op_" in done.stdout
+
+
+async def test_whoever_is_not_logged_in_is_told_the_command(terminal):
+    done = await terminal.run("substrates", "list")
+
+    assert done.exit_code == 3
+    assert "`loam account login`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [(("--scope", "everything"), "is not one of"), (("--expires-at", "soon"), "“soon” is no moment")],
+)
+async def test_options_of_a_wrong_form_are_refused_before_anything_is_asked(terminal, words, expected):
+    done = await terminal.run("keys", "create", "sub_a", "laptop", *words)
+
+    assert done.exit_code == 2
+    assert expected in done.stderr
+
+
+async def test_keys_are_known_by_name_and_unknown_ones_are_named(plane, member):
+    substrate = (await member.json("subscribe", "starter", "--no-wait"))["substrate"]["id"]
+    await member.json("keys", "create", substrate, "laptop", "--expires-at", "2030-01-31")
+
+    rotated = await member.run("keys", "rotate", substrate, "laptop", "--grace", "0")
+    unknown = await member.run("keys", "rotate", substrate, "desktop")
+
+    assert "The old secret is refused from now on." in rotated.stdout, rotated.output
+    assert unknown.exit_code == 1
+    assert "There is no key “desktop”." in unknown.stderr
+    assert f"`loam keys list {substrate}`" in unknown.stderr
+
+
+async def test_revoking_asks_first(plane, member):
+    substrate = (await member.json("subscribe", "starter", "--no-wait"))["substrate"]["id"]
+    await member.json("keys", "create", substrate, "laptop")
+
+    done = await member.run("keys", "revoke", substrate, "laptop", typed="n\n")
+
+    assert done.exit_code == 1
+    assert "revoked" not in {key["state"] for key in (await member.json("keys", "list", substrate))["keys"]}
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_as_that(terminal, gateway_of_a_stranger):
+    terminal.environment["LOAM_API_URL"] = gateway_of_a_stranger
+
+    found = await terminal.json("plans", code=4)
+
+    assert found["error"]["code"] == "certificate_untrusted"
+    assert "SSL_CERT_FILE" in found["error"]["next_action"]

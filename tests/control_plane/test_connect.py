@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from control_plane.api import docs_page
 from control_plane.api.connect_snippets import CLIENTS, VARIABLE, snippet
 
 URL = "https://abcdefghij.loam.localhost:8443"
@@ -101,6 +102,33 @@ def test_a_shell_reads_the_commands(client):
 
     for text in (made(client).files[0].content, made(client).command, made("claude-code").command):
         subprocess.run([shell, "-n", "-c", text], check=True)
+
+
+def test_curl_is_told_to_trust_a_private_authority():
+    found = made("curl", ca_file="/var/lib/loam/ca.pem")
+
+    commands = [line for line in (*found.files[0].content.splitlines(), found.command) if line.startswith("curl")]
+    assert len(commands) == 3
+    assert all(command.startswith("curl --cacert /var/lib/loam/ca.pem https://") for command in commands)
+
+
+def test_a_variable_that_replaces_all_trust_is_pointed_at_the_bundle():
+    found = made("python", ca_file="/var/lib/loam/ca.pem", ca_bundle="/var/lib/loam/ca-bundle.pem")
+
+    assert "NODE_EXTRA_CA_CERTS=/var/lib/loam/ca.pem" in found.notes[-1]
+    assert "SSL_CERT_FILE=/var/lib/loam/ca-bundle.pem" in found.notes[-1]
+
+
+def test_the_page_tells_curl_what_to_trust():
+    schema = {
+        "info": {"title": "t", "version": "1", "description": "d"},
+        "paths": {"/v1/plans": {"get": {"operationId": "list_plans", "tags": ["Plans"], "responses": {}}}},
+    }
+
+    page = docs_page.render(schema, URL, ca_file="/var/lib/loam/ca.pem")
+
+    assert f"curl --cacert /var/lib/loam/ca.pem {URL}/v1/plans" in page
+    assert f"curl {URL}/v1/plans" in docs_page.render(schema, URL)
 
 
 def test_a_private_authority_is_explained():

@@ -71,4 +71,4 @@ async def test_what_is_deleted_stays_so(plane, customer):
     answer = await customer.delete(f"/substrates/{substrate}")
 
     assert answer.status_code == 409
-    assert answer.json()["code"] == "not_in_this_state"
+    assert answer.json()["code"] == "already_deleted"

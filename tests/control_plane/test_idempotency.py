@@ -1,9 +1,11 @@
 """A request sent twice is carried out once."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from control_plane.actions import forget_answers
 from shared.registry import idempotency
 from tests.control_plane.conftest import PASSWORD
 
@@ -110,3 +112,18 @@ async def test_a_malformed_key_is_refused(customer, key):
     answer = await customer.post("/subscriptions", BODY, headers={"Idempotency-Key": key.encode()})
 
     assert answer.status_code == 400
+
+
+async def test_answers_are_kept_for_a_week_and_then_forgotten(plane, customer):
+    first = (await customer.post("/subscriptions", BODY, headers=KEY)).json()
+    plane.clock.ahead = forget_answers.KEPT_FOR - timedelta(minutes=1)
+    kept = await forget_answers.forget_answers(plane.tools)
+    again = await customer.post("/subscriptions", BODY, headers=KEY)
+    plane.clock.ahead = forget_answers.KEPT_FOR + timedelta(minutes=1)
+    forgotten = await forget_answers.forget_answers(plane.tools)
+
+    assert again.json() == first
+    assert kept == 0
+    assert forgotten >= 1
+    async with plane.tools.database.transaction() as tx:
+        assert await tx.value("SELECT count(*) FROM idempotency") == 0

@@ -10,7 +10,7 @@ from shared.contracts.operations import COURSES, Kind
 from shared.kernel.ids import OperationId
 from shared.lifecycle.operation import Status
 from shared.lifecycle.substrate import Event
-from shared.registry import operations, substrates
+from shared.registry import operations, policies, substrates
 from shared.registry.operations import Failure, StepRecord
 
 
@@ -164,7 +164,7 @@ async def test_a_failure_says_why_and_can_be_retried(plane, customer, subscribed
 
 
 async def test_what_runs_or_succeeded_is_not_retried(plane, customer, subscribed, path):
-    assert (await customer.post(f"{path}/retry")).json()["code"] == "not_in_this_state"
+    assert (await customer.post(f"{path}/retry")).json()["code"] == "operation_not_retryable"
     await plane.worker.start(subscribed)
 
     assert (await customer.post(f"{path}/retry")).status_code == 409
@@ -185,3 +185,15 @@ async def test_of_many_retries_one_wins(plane, customer, subscribed, path):
     answers = await asyncio.gather(*(customer.post(f"{path}/retry") for _ in range(6)))
 
     assert sorted(answer.status_code for answer in answers) == [202] + [409] * 5
+
+
+async def test_a_change_of_keys_after_a_canceled_start_is_carried(plane, customer, subscribed, path):
+    substrate = subscribed["substrate"]["id"]
+    await customer.post(f"{path}/cancel")
+    (key,) = (await customer.get(f"/substrates/{substrate}/keys")).json()["keys"]
+
+    await customer.delete(f"/substrates/{substrate}/keys/{key['id']}")
+
+    async with plane.tools.database.transaction() as tx:
+        assert await policies.list_push_due(tx, plane.clock.now(), 10) == [substrate]
+    assert plane.doorbell.told[-1] == ("push_policy", substrate)

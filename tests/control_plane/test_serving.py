@@ -1,5 +1,6 @@
 """The program as the gateway meets it: a socket in a folder."""
 
+import json
 import os
 import signal
 import socket
@@ -49,6 +50,21 @@ def running(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str]
 def listens(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("HTTPS_PORT", "abc"), ("DOMAIN", "bad domain"), ("STATE_DIRR", "/x")])
+def test_wrong_settings_end_it_with_one_clear_line(environment, name, value):
+    done = subprocess.run(
+        [sys.executable, "-m", "control_plane"],
+        env={**environment, f"CONTROL_PLANE_{name}": value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 78
+    (line,) = done.stderr.splitlines()
+    assert f"CONTROL_PLANE_{name}" in json.loads(line)["detail"]
 
 
 def test_it_serves_on_a_socket_for_its_group_only(environment):

@@ -96,6 +96,29 @@ async def test_the_api_describes_itself(tenant: Tenant):
     assert operations >= {"save_atoms", "search_atoms", "get_atom", "list_atoms", "forget_atom", "show_whoami"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "sentence"),
+    [
+        ("GET", "/v1/nothing", b"", "There is nothing at this address."),
+        ("PATCH", "/v1/atoms", b"{}", "This address does not take that method."),
+        ("POST", "/v1/atoms", b'{"atoms": [', "The body is not complete JSON."),
+    ],
+)
+async def test_what_the_framework_refuses_is_told_in_a_sentence(tenant: Tenant, method, path, body, sentence):
+    answer = await tenant.call(method, path, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.json()["detail"] == sentence
+
+
+async def test_the_best_match_scores_one_and_the_others_less(tenant: Tenant):
+    await tenant.saved("tea and milk", "tea in the long and winding story of an afternoon", "coffee")
+
+    found = (await tenant.call("POST", "/v1/search", json={"query": "tea milk"})).json()["results"]
+
+    assert found[0]["score"] == 1.0
+    assert 0 <= found[1]["score"] < 1
+
+
 DEEP = b"[" * 100_000
 BODIES = [
     b"",

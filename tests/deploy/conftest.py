@@ -26,6 +26,11 @@ class Services:
         self.supervisor.ensure(self.programs)
         stack.start_services(self.settings, self.supervisor, lambda _: None)
 
+    def restart_with(self, settings: LocalSettings) -> None:
+        """As `up` does once a setting has changed."""
+        self.supervisor.ensure(programs.services(settings, stack.prepare(settings)))
+        stack.start_services(settings, self.supervisor, lambda _: None)
+
 
 @pytest.fixture
 def settings(state_dir: Path) -> LocalSettings:

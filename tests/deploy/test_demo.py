@@ -11,6 +11,7 @@ from deploy.local import demo, health
 from deploy.local.trouble import Trouble
 
 SECRET = "mmk_the-secret"
+ANOTHER = "mmk_another-secret"
 
 
 @dataclass
@@ -67,6 +68,8 @@ class Api:
                 return httpx.Response(200, json={"status": status, "instance_url": url, "mcp_endpoint": f"{url}/mcp"})
             case ["GET", "substrates", _, "keys"]:
                 return httpx.Response(200, json={"keys": [{"id": "key_a", "name": "default"}]})
+            case ["POST", "substrates", _, "keys", "key_a", "rotate"]:
+                return httpx.Response(200, json={"key": {}, "secret": ANOTHER})
             case ["POST", "substrates", _, "keys", "key_a", "claim"]:
                 if self.claimed:
                     return httpx.Response(409, json={"code": "already_claimed"})
@@ -113,6 +116,13 @@ def test_a_second_run_shows_the_same_tenant_without_its_key(settings, api):
     assert second.substrate == first.substrate
     assert SECRET not in second.mcp_block()
     assert len(api.accounts) == len(api.substrates) == 1
+
+
+def test_a_lost_key_is_replaced_on_request_and_shown_once(settings, api):
+    show(settings)
+
+    assert demo.show(settings, lambda _: None, new_key=True).key == ANOTHER
+    assert show(settings).key is None
 
 
 def test_the_account_is_kept_for_its_owner_alone_and_the_key_is_not_kept(settings, api):

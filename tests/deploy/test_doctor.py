@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from control_plane.cli.stack import stack
 from deploy.local import docker_engine, doctor, names
 from deploy.local.settings import RuntimeChoice
+from deploy.local.supervisor import Supervisor
 
 BAD, WARNING, GOOD = doctor.Verdict.BAD, doctor.Verdict.WARNING, doctor.Verdict.GOOD
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as shutil returns it
@@ -67,11 +68,25 @@ def test_a_taken_port_is_found(settings):
 
 
 @pytest.mark.parametrize("check", [doctor.services, doctor.authority, doctor.api])
-def test_before_the_first_start_the_remedy_is_to_start(settings, check):
-    found = check(settings)
+def test_a_machine_that_was_never_started_is_no_fault(settings, check):
+    assert check(settings).verdict is WARNING
 
-    assert found.verdict is BAD
-    assert "make up" in (found.fix or "")
+
+def test_before_the_first_start_the_remedy_is_named_once(settings):
+    fixes = [check(settings).fix for check in (doctor.services, doctor.authority, doctor.api)]
+
+    assert fixes == ["Run `make up`.", None, None]
+
+
+def test_a_program_that_cannot_start_is_shown_with_its_last_error(settings, monkeypatch):
+    settings.run.mkdir(parents=True)
+    settings.logs.mkdir()
+    (settings.run / "supervisord.conf").touch()
+    (settings.logs / "worker.log").write_text('{"level":"error","event":"cannot start","detail":"X is missing."}\n')
+    monkeypatch.setattr(Supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(Supervisor, "state_of", lambda _, name: "FATAL" if name == "worker" else "RUNNING")
+
+    assert "worker (fatal: cannot start: X is missing.)" in doctor.services(settings).found
 
 
 def test_a_state_folder_that_is_too_deep_is_found(settings, state_dir):
@@ -81,6 +96,7 @@ def test_a_state_folder_that_is_too_deep_is_found(settings, state_dir):
 
 
 def test_scripts_get_every_check_and_a_failure(monkeypatch, state_dir):
+    no_names(monkeypatch)
     monkeypatch.setenv("LOAM_STATE_DIR", str(state_dir))
 
     done = CliRunner().invoke(stack, ["doctor", "--json"])
@@ -97,7 +113,7 @@ def test_info_has_the_names_that_scripts_rely_on(monkeypatch, state_dir):
     done = CliRunner().invoke(stack, ["info", "--json"])
 
     assert set(json.loads(done.stdout)) >= {
-        "api_url", "dashboard_url", "domain", "ca_file", "state_dir", "runtime", "staff_token_file",
+        "api_url", "dashboard_url", "domain", "ca_file", "ca_bundle", "state_dir", "runtime", "staff_token_file",
     }  # fmt: skip
 
 
@@ -119,3 +135,38 @@ def test_a_misspelt_setting_is_two_sentences_and_no_traceback(monkeypatch):
     assert done.exit_code == 1
     assert "LOAM_STATE_DIR" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_people_are_shown_what_exists_only_and_whether_it_runs(monkeypatch, state_dir):
+    monkeypatch.setenv("LOAM_STATE_DIR", str(state_dir))
+
+    done = CliRunner().invoke(stack, ["info"])
+
+    assert "runs              no" in done.stdout
+    assert "dashboard" not in done.stdout
+    assert "staff_token" not in done.stdout
+
+
+@pytest.mark.parametrize("words", [["down"], ["reset", "--yes"]])
+def test_stopping_what_is_not_there_says_so(monkeypatch, state_dir, words):
+    monkeypatch.setenv("LOAM_STATE_DIR", str(state_dir / "absent"))
+    no_engine(monkeypatch)
+
+    done = CliRunner().invoke(stack, words)
+
+    assert done.exit_code == 0
+    assert "Nothing to" in done.stdout
+
+
+def test_the_log_of_a_program_is_shown_from_its_end(monkeypatch, settings):
+    monkeypatch.setenv("LOAM_STATE_DIR", str(settings.root))
+    no_engine(monkeypatch)
+    settings.logs.mkdir()
+    (settings.logs / "worker.log").write_text("one\ntwo\nthree\n")
+
+    shown = CliRunner().invoke(stack, ["logs", "worker", "-n", "2"])
+    unknown = CliRunner().invoke(stack, ["logs", "../secrets/x"])
+
+    assert shown.stdout == "two\nthree\n"
+    assert unknown.exit_code == 1
+    assert "There is no log of" in unknown.stderr

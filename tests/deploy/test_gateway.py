@@ -1,5 +1,6 @@
 """What the gateway promises to customers, and what it denies to tenants that were taken over."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support import gateway as gateways
+from tests.support import waiting
 from tests.support.unix_server import Answer, serving
 
 SLUG = "abcdefgh27"
@@ -68,6 +70,69 @@ def test_a_name_that_is_no_slug_leads_nowhere(gateway, edge, label):
 
     assert answer.status_code in {400, 404, 421}
     assert not asked
+
+
+def test_the_bare_domain_says_where_to_go(gateway):
+    answer = gateway.ask(gateways.DOMAIN)
+
+    assert (answer.status_code, answer.json()["code"]) == (421, "misdirected_request")
+    assert f"https://app.{gateways.DOMAIN}:{gateway.gateway.https_port}" in answer.json()["next_action"]
+
+
+def test_browsers_are_not_told_to_insist_on_https_in_development(gateway):
+    for host in (gateways.DOMAIN, f"app.{gateways.DOMAIN}", f"nothing.{gateways.DOMAIN}", HOST):
+        assert "Strict-Transport-Security" not in gateway.ask(host).headers
+
+
+def test_browsers_are_told_to_insist_on_https_in_production(state_dir):
+    with gateways.running(state_dir, confined=False, environment_name="production") as production:
+        for host in (gateways.DOMAIN, f"app.{gateways.DOMAIN}", f"nothing.{gateways.DOMAIN}"):
+            assert production.ask(host).headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_a_waker_that_is_off_is_told_as_a_problem(gateway):
+    answer = gateway.ask(HOST, "/mcp", method="POST", content=b"{}")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "instance_unavailable")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"]
+
+
+def test_a_server_that_breaks_leaves_a_line_with_the_reference_of_its_answer(gateway, edge):
+    with serving(edge / SLUG / "live.sock", lambda _: Answer(breaks=True)) as asked:
+        answer = gateway.ask(HOST, "/v1/secret?of=mine", headers={"X-Request-Id": "planted"})
+
+    reference = answer.json()["reference"]
+    assert answer.status_code == 502
+    assert answer.headers["X-Request-Id"] == asked[0].headers["X-Request-Id"] == reference
+    line = waiting.until(lambda: logged(gateway, reference), what="the line")
+    assert (line["status"], line["request"]["method"]) == (502, "GET")
+    assert line["request"]["host"].startswith(HOST)
+    assert line["upstream_error"]
+    assert not {"uri", "headers", "remote_ip", "client_ip"} & line["request"].keys()
+
+
+def test_what_is_not_answered_leaves_a_line_too(gateway):
+    for host in (HOST, f"app.{gateways.DOMAIN}"):
+        reference = gateway.ask(host).json()["reference"]
+
+        line = waiting.until(lambda sought=reference: logged(gateway, sought), what="the line")
+        assert line["status"] == 503
+        assert "live.sock" in line["upstream_error"]
+
+
+def test_what_a_server_answers_is_not_the_gateway_s_to_log(gateway, edge):
+    with serving(edge / SLUG / "live.sock", lambda _: Answer(500, b"its own")) as asked:
+        gateway.ask(HOST)
+    gateway.ask(f"app.{gateways.DOMAIN}")
+
+    assert asked[0].headers["X-Request-Id"] not in gateway.log.read_text()
+
+
+def logged(gateway, reference):
+    """The gateway's line about a request."""
+    lines = [json.loads(line) for line in gateway.log.read_text().splitlines() if line.startswith("{")]
+    return next((line for line in lines if line.get("reference") == reference), None)
 
 
 def test_another_host_name_is_refused(gateway):

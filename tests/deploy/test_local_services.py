@@ -2,6 +2,7 @@
 
 import os
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -58,6 +59,14 @@ def test_the_gateway_answers_with_a_certificate_that_its_published_authority_sig
         assert client.get("/v1/plans").status_code == httpx.codes.SERVICE_UNAVAILABLE
 
     assert stat.S_IMODE(services.settings.ca_file.stat().st_mode) == 0o644
+
+
+def test_the_bundle_adds_the_machines_own_authority_to_the_systems(services):
+    bundle = services.settings.ca_bundle.read_text()
+
+    assert services.settings.ca_file.read_text() in bundle
+    assert bundle.count("BEGIN CERTIFICATE") > 50
+    ssl.create_default_context(cafile=str(services.settings.ca_bundle))
 
 
 def test_only_the_gateway_listens_on_ports(services):

@@ -2,13 +2,14 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
-from deploy.local import names, packages, ports, tenant_programs
+from deploy.local import folders, names, packages, ports, tenant_programs, users
 from deploy.local.settings import LocalSettings
 from deploy.local.trouble import Trouble
-from shared.kernel.settings import UnknownSetting
+from shared.kernel.settings import SettingWrong, UnknownSetting
 
 
 def test_a_misspelt_setting_stops_the_command_and_the_right_one_is_suggested(monkeypatch):
@@ -24,6 +25,36 @@ def test_the_key_that_customers_keep_in_their_environment_is_not_taken_for_a_set
     monkeypatch.setenv("LOAM_API_KEY", "mmk_example")
 
     assert "mmk_example" not in repr(LocalSettings.load())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PORT", "abc"),
+        ("HTTP_PORT", "70000"),
+        ("RUNTIME", "podman"),
+        ("DEMO", "maybe"),
+        ("DOMAIN", "bad domain"),
+        ("BIND", "here"),
+        ("TLS", "/nonexistent"),
+        ("TLS", "certificate.pem key.pem"),
+        ("API_URL", "app.example.org"),
+    ],
+)
+def test_a_value_that_a_setting_cannot_have_is_refused_by_name(monkeypatch, name, value):
+    monkeypatch.setenv(f"LOAM_{name}", value)
+
+    with pytest.raises(SettingWrong) as refused:
+        LocalSettings.load()
+
+    assert refused.value.detail.startswith(f"LOAM_{name} is “{value}”; it must be ")
+
+
+def test_a_state_folder_that_cannot_be_made_is_told():
+    me = users.own()
+
+    with pytest.raises(Trouble, match="LOAM_STATE_DIR"):
+        folders.make(LocalSettings(state_dir=Path("/proc/x")), gateway=me, postgres=me, redis=me)
 
 
 @pytest.mark.parametrize(

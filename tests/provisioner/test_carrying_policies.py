@@ -79,6 +79,37 @@ async def test_a_server_that_runs_and_does_not_answer_has_acknowledged_nothing(h
     assert await due(host) == [customer.substrate]
 
 
+async def test_a_server_that_goes_on_misbehaving_is_tried_ever_more_rarely_and_a_change_is_tried_at_once(
+    host: Host,
+) -> None:
+    customer = await host.started()
+    await changed(host, customer)
+    host.tenants.silent.add(customer.substrate)
+    tries = 0
+    for _ in range(600):
+        if await due(host):
+            tries += 1
+            await push_policy(customer.substrate, host.tools)
+        host.clock.advance(timedelta(seconds=1))
+    assert 10 <= tries <= 20
+
+    await changed(host, customer)
+
+    assert await due(host) == [customer.substrate]
+    await push_policy(customer.substrate, host.tools)
+    host.clock.advance(timedelta(seconds=1))
+    assert await due(host) == [customer.substrate]
+
+
+async def test_a_server_that_was_started_from_an_older_policy_is_given_the_newest_at_once(host: Host) -> None:
+    customer = await host.started()
+    host.tenants.status_of[customer.substrate] = status(customer, epoch=0, generation=0)
+
+    await observe(customer.substrate, host.tools)
+
+    assert await due(host) == [customer.substrate]
+
+
 async def test_a_server_whose_socket_is_gone_while_it_runs_has_acknowledged_nothing(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +178,7 @@ async def test_a_revocation_is_followed_until_the_server_answers_again(host: Hos
         await host.advance_a_while(operation)
     assert (await host.operation(operation)).status is Operated.RUNNING
     host.tenants.silent.clear()
+    host.clock.advance(carrying.LONGEST_PAUSE)
     await host.advance_a_while(operation)
 
     assert (await host.operation(operation)).status is Operated.SUCCEEDED
@@ -241,7 +273,8 @@ async def test_a_server_that_does_not_answer_leaves_the_last_observation(host: H
 
 def status(customer: Subscribed, **members: object) -> Status:
     plain: dict[str, object] = {"usage": Usage(atoms=3, storage_bytes=4, month="2026-11")}
-    return Status(substrate=customer.substrate, epoch=1, generation=1, **(plain | members))  # type: ignore[arg-type]
+    plain |= {"epoch": 1, "generation": 1}
+    return Status(substrate=customer.substrate, **(plain | members))  # type: ignore[arg-type]
 
 
 async def followed(host: Host, customer: Subscribed, policy: StoredPolicy) -> OperationId:

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from provisioner.runtime_choice import WorkerSettingMissing, runtime_of
 from provisioner.runtimes.process_runtime import ProcessRuntime, RuntimeNotForProduction
 from provisioner.settings import ProvisionerSettings
-from shared.kernel.settings import UnknownSetting
+from shared.kernel.settings import SettingMissing, UnknownSetting
 
 
 def settings(**given: object) -> ProvisionerSettings:
@@ -29,7 +28,7 @@ def test_a_misspelt_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_state_folder_must_be_named() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(SettingMissing):
         ProvisionerSettings.load()
 
 

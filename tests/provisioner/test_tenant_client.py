@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +20,11 @@ from shared.contracts.tenant_server import ANSWER_MAX_BYTES, STATUS_MAX_BYTES, S
 from shared.kernel.ids import Slug, SubstrateId
 from tests.support.policies import SLUG, SUBSTRATE
 from tests.support.unix_server import Answer, Asked, serving
+
+CHEAP_SECONDS = 0.1
+"""Of the worker's one thread, for a whole exchange with the worst of servers."""
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 STATUS = Status(substrate=SUBSTRATE, epoch=1, generation=2, usage=Usage(atoms=3, storage_bytes=4, month="2026-11"))
 
@@ -68,8 +74,25 @@ async def test_a_status_in_another_substrates_name_is_refused(folders: TenantFol
         Answer(parts=(b"x" * 10_000 for _ in range(1_000))),
         Answer(body=b"\x1f\x8b garbage", headers={"Content-Encoding": "gzip"}),
         Answer(breaks=True),
+        Answer(parts=[b'{"epoch": 1, "generation": 2}']),
+        Answer(status=103),
+        Answer(body=b"{}", headers={"X-Large": "x" * 20_000}),
     ],
-    ids=["redirect", "error", "no json", "other form", "deep", "no text", "large", "endless", "packed", "hangs up"],
+    ids=[
+        "redirect",
+        "error",
+        "no json",
+        "other form",
+        "deep",
+        "no text",
+        "large",
+        "endless",
+        "packed",
+        "hangs up",
+        "chunked",
+        "interim",
+        "large head",
+    ],
 )
 async def test_an_answer_that_was_not_agreed_is_no_answer(
     folders: TenantFolders, client: TenantClient, answer: Answer
@@ -89,6 +112,45 @@ async def test_a_status_larger_than_any_status_is_no_answer(folders: TenantFolde
 async def test_a_server_that_drips_its_answer_is_cut(folders: TenantFolders, client: TenantClient) -> None:
     with _dripping(folders.control_socket), pytest.raises(TenantSilent):
         await client.put_policy(folders, "a.jws.text")
+
+
+@pytest.mark.parametrize(
+    ("begin", "repeat"),
+    [
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 ", b"2"),
+    ],
+    ids=["hints", "chunks", "body", "headers", "status line"],
+)
+async def test_a_server_that_sends_small_things_without_end_costs_next_to_nothing(
+    folders: TenantFolders, client: TenantClient, begin: bytes, repeat: bytes
+) -> None:
+    with _dripping(folders.control_socket, begin, repeat, pause=0):
+        began = time.thread_time()
+
+        with pytest.raises(TenantSilent):
+            await client.put_policy(folders, "a.jws.text")
+
+        assert time.thread_time() - began < CHEAP_SECONDS
+
+
+async def test_a_server_that_listens_and_accepts_nobody_is_silent_at_once(
+    folders: TenantFolders, client: TenantClient
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as waiting:
+        listening.bind(str(folders.control_socket))
+        listening.listen(0)
+        waiting.connect(str(folders.control_socket))
+        began = time.thread_time()
+
+        with pytest.raises(TenantSilent) as caught:
+            await client.put_policy(folders, "a.jws.text")
+
+        assert time.thread_time() - began < CHEAP_SECONDS
+        assert not isinstance(caught.value, TenantAbsent)
 
 
 async def test_without_a_server_it_is_absent(folders: TenantFolders, client: TenantClient) -> None:
@@ -133,8 +195,8 @@ def _json(value: object) -> Callable[[Asked], Answer]:
 
 
 @contextmanager
-def _dripping(path: Path) -> Iterator[None]:
-    """A server that sends a byte now and then, for ever."""
+def _dripping(path: Path, begin: bytes = HEAD, repeat: bytes = b"x", *, pause: float = 0.05) -> Iterator[None]:
+    """A server that sends a little now and then, for ever."""
     stopped = threading.Event()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
@@ -143,10 +205,10 @@ def _dripping(path: Path) -> Iterator[None]:
         def drip() -> None:
             connection, _ = listening.accept()
             with connection:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-                while not stopped.wait(0.05):
+                connection.sendall(begin)
+                while not stopped.wait(pause):
                     try:
-                        connection.sendall(b"x")
+                        connection.sendall(repeat)
                     except OSError:
                         return
 

@@ -131,6 +131,23 @@ async def test_a_subscriber_is_served_at_its_address_and_gone_after_deletion(sit
 
 
 @pytest.mark.containers
+async def test_a_start_that_is_canceled_leaves_no_server_that_answers(site: Site) -> None:
+    async with registry_support.connected(site.registry_url) as database:
+        with workers.worker({**site.settings, "WATCH_EVERY": "PT1H"}, site.log("worker")):
+            customer = await subscribe(database, site)
+            until(lambda: docker_of(site), what="a container", seconds=30)
+
+            now = SystemClock().now()
+            async with database.transaction() as tx:
+                await substrates.claim(tx, customer.substrate)
+                assert await operations.update_canceled(tx, customer.operation, now), "it was canceled too late"
+                await substrates.update_status(tx, customer.substrate, Event.GAVE_UP, now)
+
+            until(lambda: not docker_of(site), what="the container to go", seconds=15)
+            assert site.ask(customer, customer.secret).status_code == 404
+
+
+@pytest.mark.containers
 async def test_provisioning_works_while_the_broker_is_down(site: Site) -> None:
     async with registry_support.connected(site.registry_url) as database:
         with workers.worker({**site.settings, "BROKER_URL": NOWHERE}, site.log("worker")) as worker:
@@ -218,13 +235,13 @@ def docker_of(site: Site) -> list[Container]:
 def test_a_worker_that_lacks_a_setting_says_which_and_ends(state_dir: Path, registry_url: str) -> None:
     settings = {"STATE_DIR": str(state_dir), "REGISTRY_URL": registry_url, "BROKER_URL": NOWHERE, "RUNTIME": "docker"}
     with workers.program("provisioner.worker", settings, state_dir / "worker.log") as started:
-        assert started.process.wait(30) == 1
+        assert started.process.wait(30) == 78
 
     assert "worker_setting_missing" in started.text()
 
 
 def test_a_worker_with_a_misspelt_setting_does_not_start(state_dir: Path) -> None:
     with workers.program("provisioner.worker", {"STATE_DRI": "/x"}, state_dir / "worker.log") as started:
-        assert started.process.wait(30) == 1
+        assert started.process.wait(30) == 78
 
     assert "Did you mean PROVISIONER_STATE_DIR?" in started.text()

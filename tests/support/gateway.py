@@ -49,7 +49,7 @@ class RunningGateway:
 
 
 @contextmanager
-def running(state: Path, *, confined: bool) -> Iterator[RunningGateway]:
+def running(state: Path, *, confined: bool, environment_name: str = launch.DEVELOPMENT) -> Iterator[RunningGateway]:
     """Start a gateway over `<state>/edge`, and stop it."""
     gateway = launch.Gateway(
         domain=DOMAIN,
@@ -59,6 +59,7 @@ def running(state: Path, *, confined: bool) -> Iterator[RunningGateway]:
         edge=state / "edge",
         storage=state / "gateway",
         mount_point=state / "gateway-root",
+        environment_name=environment_name,
     )
     for folder in (gateway.edge, gateway.storage, gateway.mount_point):
         folder.mkdir(parents=True, exist_ok=True)

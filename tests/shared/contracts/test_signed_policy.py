@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.policy import KeyGrant, Limits, Mode, Policy, Probe, Scope, Trust
-from shared.contracts.signed_policy import MAX_BYTES, TYPE, PolicyRefused, sign, trusted_key, verify, verify_for
+from shared.contracts.signed_policy import (
+    MAX_BYTES,
+    TYPE,
+    PolicyRefused,
+    PolicyTooLarge,
+    sign,
+    trusted_key,
+    verify,
+    verify_for,
+)
 
 SEED, OTHER = b"s" * 32, b"o" * 32
 TRUST = Trust(keys=(trusted_key(key_id="1", seed=SEED),))
@@ -157,3 +166,13 @@ def test_a_trust_file_with_a_malformed_key_trusts_nobody():
 
     with pytest.raises(PolicyRefused):
         verify(sign(policy(), key_id="1", seed=SEED), broken)
+
+
+def test_a_policy_that_nobody_would_accept_is_not_signed():
+    def named(length):
+        return policy(instance_url="a" * length)
+
+    with pytest.raises(PolicyTooLarge):
+        sign(named(MAX_BYTES * 3 // 4), key_id="1", seed=SEED)
+    largest = named(MAX_BYTES * 3 // 4 - 2048)
+    assert verify(sign(largest, key_id="1", seed=SEED), TRUST) == largest

@@ -41,7 +41,7 @@ def test_a_key_is_blanked_wherever_it_stands_even_in_a_traceback(lines):
     try:
         raise ValueError(key)
     except ValueError:
-        logging.getLogger("a.library").exception("failed with %s", key)
+        logging.getLogger("somebody.elses").exception("failed with %s", key)
 
     written = json.dumps(lines())
     assert key not in written
