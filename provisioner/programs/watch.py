@@ -34,6 +34,13 @@ async def watch(tools: Tools) -> None:
     async with tools.database.transaction() as tx:
         deleted = await substrates.list_deleted(tx, here)
         failed = await substrates.list_failed(tx, sorted(servers))
+        known = await substrates.list_known(tx, here)
+    unknown = sorted(set(here) - set(known))
+    if unknown:
+        # The alert: a restored registry, or another's state folder. Nothing of theirs is touched.
+        log.error(
+            "tenants that the registry does not know", substrates=unknown, running=sorted({*servers} & {*unknown})
+        )
     for one in watched:
         if not servers.get(one.id, False) and not may_sleep(one):
             await _quietly(bring_back, one.id, tools)

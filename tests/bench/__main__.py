@@ -1,6 +1,7 @@
 """The main job's figures, taken on a stack of its own: `make bench`, or `python -m tests.bench --times 30`."""
 
 import argparse
+import concurrent.futures
 import json
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from shared.keys.verdict import KeyTable
 from tests.bench.figures import Figures, heading
 from tests.support.customer import Customer, Instance
 from tests.support.stack import Stack, running_stack
+from tests.support.waiting import until
 
 MCP_HEADERS = {
     "Accept": "application/json, text/event-stream",
@@ -43,6 +45,8 @@ def main() -> None:
             first_mcp_answer(instance)
             memory(instance, "PSS of a tenant after MCP use", "80")
             revoking(somebody, instance, times)
+    with running_stack(sleep_after="PT2S") as stack:
+        waking(stack, max(times, 50), 20)
 
 
 def key_check() -> None:
@@ -137,6 +141,39 @@ def _created(somebody: Customer, instance: Instance, body: str) -> dict[str, Any
         if answer.status_code != 429:
             return dict(answer.json())
         time.sleep(int(answer.headers["Retry-After"]))
+
+
+def waking(stack: Stack, times: int, burst: int) -> None:
+    """A held MCP request's first byte, one tenant at a time; then many at once, asked again as they are told."""
+    with stack.customer() as somebody:
+        instance = somebody.instance()
+        figures = Figures("wake → first MCP answer, one at a time", bar="1,000 / 2,000 (p50 / p95)")
+        for _ in range(times):
+            asleep(instance)
+            with figures.timed():
+                first_mcp_answer(instance)
+        figures.print()
+        instances = [somebody.instance() for _ in range(burst)]
+        for one in instances:
+            asleep(one)
+        together = Figures(f"wake, {burst} sleepers asked at once")
+        with together.timed(), concurrent.futures.ThreadPoolExecutor(burst) as pool:
+            list(pool.map(insist, instances))
+        together.print()
+
+
+def asleep(instance: Instance) -> None:
+    """Wait until it has no container."""
+    engine = docker.from_env()
+    label = {"label": f"loam.substrate={instance.id}"}
+    until(lambda: not engine.containers.list(all=True, sparse=True, filters=label), what="it to sleep", seconds=60)
+
+
+def insist(instance: Instance) -> None:
+    """Ask until it is answered, as long apart as the answers say."""
+    while (answer := instance.whoami()).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        time.sleep(float(answer.headers["Retry-After"]))
+    assert answer.status_code == httpx.codes.OK, answer.text
 
 
 if __name__ == "__main__":
