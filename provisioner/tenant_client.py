@@ -175,7 +175,9 @@ def _speaking() -> Iterator[None]:
         yield
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise TenantAbsent(f"nobody listens on the control socket: {type(error).__name__}") from None
-    except (OSError, TimeoutError, HostileAnswer) as error:
+    except HostileAnswer as error:
+        raise TenantSilent(f"the server did not answer as agreed: {error}") from None
+    except (OSError, TimeoutError) as error:
         raise TenantSilent(f"the server did not answer as agreed: {type(error).__name__}") from None
 
 

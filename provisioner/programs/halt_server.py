@@ -28,5 +28,6 @@ async def halt_server(substrate: SubstrateId, tools: Tools) -> None:
         await tools.places.close_edge(spec)
         await tools.runtime.ensure_absent(substrate)
         async with tools.database.transaction() as tx:
-            await substrates.update_observed(tx, substrate, Observed.ABSENT, spec.generation)
+            if (await substrates.claim(tx, substrate)).status is Status.FAILED:
+                await substrates.update_observed(tx, substrate, Observed.ABSENT, spec.generation)
     log.info("the server of a failed start was removed", substrate=substrate)

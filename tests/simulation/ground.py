@@ -4,7 +4,7 @@ The kernel and the engine outlive workers: what they have begun may end after th
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +76,8 @@ class Ground:
     closed: set[SubstrateId] = field(default_factory=set)
     """Whose edge a deletion has closed: from then on nothing may be made for it."""
     made_too_late: list[str] = field(default_factory=list)
+    is_deleting: Callable[[SubstrateId], bool] = field(default=lambda _substrate: True)
+    """What the registry says of it in this moment."""
 
     def server_of(self, substrate: SubstrateId) -> Server | None:
         found = self.servers.get(substrate)
@@ -142,7 +144,8 @@ class Places:
         self._place(spec.substrate).spec = spec
 
     async def close_edge(self, spec: TenantSpec) -> None:
-        self._ground.closed.add(spec.substrate)
+        if self._ground.is_deleting(spec.substrate):  # the server of a failed start is halted too, and comes back
+            self._ground.closed.add(spec.substrate)
         if spec.substrate in self._ground.places:
             self._ground.places[spec.substrate].edge = False
 

@@ -56,6 +56,7 @@ class MemoryRegistry:
         self._numbers = itertools.count(200_000)
         self.connection.create_scalar_function("nextval", lambda _name: next(self._numbers), 1)
         self.connection.create_scalar_function("pg_notify", self._notify, 2)
+        self.connection.create_scalar_function("least", _least)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
@@ -107,6 +108,11 @@ class _Connection:
             return _rows(self._connection, text, arguments)
         except apsw.ConstraintError as error:
             raise _as_asyncpg(error) from error
+
+
+def _least(*values: Any) -> Any:
+    """As PostgreSQL has it: of those that are not null."""
+    return min((value for value in values if value is not None), default=None)
 
 
 def _rows(connection: apsw.Connection, text: str, arguments: tuple[Any, ...]) -> list[Row]:

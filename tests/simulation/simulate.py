@@ -49,9 +49,15 @@ def simulate(seed: int) -> Outcome:
     return Outcome(seed, None, tuple(faults.trace))
 
 
+def _going(registry: MemoryRegistry) -> set[SubstrateId]:
+    rows = registry.look("SELECT id FROM substrate WHERE status IN ('deleting', 'deleted')")
+    return {row["id"] for row in rows}
+
+
 async def _world(faults: Faults, chance: random.Random) -> None:
     running = asyncio.get_running_loop()
     registry, ground = MemoryRegistry(), Ground()
+    ground.is_deleting = lambda substrate: substrate in _going(registry)
     oracle, staff = Oracle(registry, ground, faults), list[Worker]()
     broken: list[BaseException] = []
 

@@ -54,7 +54,7 @@ async def test_rows_come_back_as_they_were_written(registry: Any, customer: Subs
     async with registry.transaction() as tx:
         substrate = await substrates.get(tx, customer.substrate)
         operation = await operations.find(tx, customer.operation)
-        grants = await api_keys.list_grants(tx, customer.substrate)
+        grants = await api_keys.list_grants(tx, customer.substrate, NOW)
         stored = await policies.get(tx, customer.substrate)
 
     assert (substrate.status, substrate.uid, substrate.created_at) == (Lived.PROVISIONING, 200_000, NOW)

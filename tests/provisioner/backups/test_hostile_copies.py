@@ -37,8 +37,8 @@ def folders(state_dir: Path) -> TenantFolders:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(parts=itertools.repeat(b"x" * 65536)), "how large"),
-        (Answer(body=b"x" * (MOST + 1)), "larger than a memory"),
+        (Answer(parts=itertools.repeat(b"x" * 65536)), "does not tell its length"),
+        (Answer(body=b"x" * (MOST + 1)), "too large"),
         (Answer(status=500), "answered 500"),
         (Answer(breaks=True), "did not answer"),
     ],
