@@ -54,12 +54,11 @@ def test_a_live_name_without_a_key_is_401_whether_its_server_runs_or_not(custome
 
     container.stop()
     stopped = instance.http.get(f"{instance.url}/v1/whoami")
-    with_key = instance.whoami()
+    woken = instance.whoami()
 
     assert [(answer.status_code, answer.json()["code"]) for answer in (running, stopped)] == [(401, "key_missing")] * 2
     assert stopped.headers["www-authenticate"] == 'Bearer realm="loam"'
-    assert with_key.status_code == 503
-    assert with_key.headers["retry-after"]
+    assert woken.status_code == 200
 
 
 def test_the_certificate_is_the_private_authority_s_and_names_the_host(stack, shared_instance):
