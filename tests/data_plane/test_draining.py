@@ -9,6 +9,8 @@ from data_plane.edge.activity import STREAM_SECONDS, Activity
 from tests.support.policies import PROBE
 from tests.support.tenant import MovedClock, Tenant
 
+PATIENCE_SECONDS = 10
+
 
 async def drain(tenant: Tenant, idle_ms: int = 0) -> dict[str, object]:
     answer = await tenant.control.post("/drain", json={"idle_ms": idle_ms})
@@ -62,17 +64,23 @@ async def test_one_that_drained_is_found_by_nobody_and_says_so(tenant: Tenant) -
 
 
 async def test_whoever_came_before_is_served(tenant: Tenant) -> None:
+    closed = asyncio.Event()
+
     async def body():
         yield b'{"atoms": [{"content": '
-        await asyncio.sleep(0.3)
+        await closed.wait()
         yield b'"sent while it drained"}]}'
 
-    saving = asyncio.create_task(
-        tenant.edge.post("/v1/atoms", content=body(), headers={**tenant.headers(), "Content-Type": "application/json"})
-    )
-    await asyncio.sleep(0.1)
-
-    drained = await drain(tenant)
+    headers = {**tenant.headers(), "Content-Type": "application/json"}
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        saving = asyncio.create_task(tenant.edge.post("/v1/atoms", content=body(), headers=headers))
+        while (await status(tenant))["open_exchanges"] == 0:
+            pass  # each look is a request of its own, so the save goes on meanwhile
+        draining = asyncio.create_task(drain(tenant))
+        while tenant.files.live_socket.exists():
+            await status(tenant)
+        closed.set()
+        drained = await draining
 
     assert drained["drained"] is True
     assert (await saving).status_code == httpx.codes.OK
