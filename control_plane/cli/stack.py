@@ -199,7 +199,8 @@ def progress() -> Iterator[Callable[[str], None]]:
 def _step_of(operation: dict[str, Any]) -> str:
     running = [step for step in operation.get("steps", []) if step.get("status") == "running"]
     current = running[0] if running else {}
-    title = current.get("title") or operation.get("kind") or "working"
+    words = {"succeeded": "Ready", "failed": "Failed", "canceled": "Canceled"}
+    title = current.get("title") or words.get(str(operation.get("status")), "Waiting for a worker")
     return f"{operation.get('percent', 0):>3} %  {title}"
 
 
