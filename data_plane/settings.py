@@ -74,4 +74,4 @@ class TenantSettings(msgspec.Struct, frozen=True, kw_only=True):
 def _decode(kind: type, value: object) -> object:
     if kind is Path:
         return Path(str(value))
-    raise NotImplementedError(kind)
+    raise TypeError(f"no setting is a {kind.__name__}")
